@@ -1,0 +1,30 @@
+"""Constants, each with the environment variable that overrides it on the same line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _bundled(name: str) -> Path:
+    """The folder `name` inside an installed package, or beside it in a checkout."""
+    inside = _PACKAGE / "_bundled" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+ASSETS = Path(os.environ.get("LULC_ASSETS", _bundled("assets")))
+DASHBOARD = _bundled("dashboard")
+
+
+def workspace() -> Path:
+    """The workspace in force: read at each call, so that a test or a command can set it."""
+    return Path(os.environ.get("LULC_WORKSPACE", "workspace"))
+
+
+#: Memory one block of `classify` may take, in MiB: the tile size follows from it.
+BLOCK_MIB = int(os.environ.get("LULC_BLOCK_MIB", "700"))
+
+#: GDAL's block cache in MiB. Its default, 5 % of the memory, is most of the growth on large rasters.
+GDAL_CACHE_MIB = int(os.environ.get("LULC_GDAL_CACHE_MIB", "64"))
