@@ -10,6 +10,7 @@ import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,10 @@ class Legend:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise LegendError(
-                f"no legend {str(name_or_path)!r}: give a JSON file or one of {', '.join(legends())}"
+                f"no legend {str(name_or_path)!r}: give a JSON file or one of "
+                f"{', '.join(legends())}"
             ) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, LegendError) as error:
             raise LegendError(f"{path} is not a legend: {error}") from None
 
     @classmethod
@@ -217,7 +219,7 @@ def crosswalk(source: Legend | str, target: Legend | str) -> Crosswalk:
     while chains:
         chain = chains.pop(0)
         if chain[-1] == goal:
-            tables = [Crosswalk.load(a, b) for a, b in zip(chain, chain[1:], strict=False)]
+            tables = [Crosswalk.load(a, b) for a, b in pairwise(chain)]
             whole = tables[0]
             for table in tables[1:]:
                 whole = whole.then(table)
