@@ -1,0 +1,227 @@
+"""Two runs against each other: where they agree, and which one the reference prefers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from lulc import tables
+from lulc.errors import LegendError, RunError
+from lulc.evaluation import confusion, evaluate_labels, evaluation_path
+from lulc.grouping import common_grouping
+from lulc.reference import LabelMap
+from lulc.runs import Run
+from lulc.scores import Evaluation
+
+#: How far, in pixels, two grids may be off each other and still be the same grid.
+SHIFT_TOLERANCE = 0.01
+
+#: The ratios compared.
+METRICS = ("precision", "recall", "f1", "iou")
+
+#: Said beside every matrix of transitions.
+TRANSITION_ORIENTATION = "rows are run A, columns run B"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Run B against run A; every difference is B minus A."""
+
+    name_a: str
+    """Id of run A."""
+    name_b: str
+    """Id of run B."""
+    transitions: Evaluation | None
+    """Counts of A's classes (rows) by B's (columns); None if their legends share nothing."""
+    a: Evaluation | None = None
+    """Scores of A; None without a common reference."""
+    b: Evaluation | None = None
+    """Scores of B."""
+    notes: tuple[str, ...] = ()
+    """What to know before reading it, a sentence each."""
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the pixels that both map alike; None if that cannot be told."""
+        if self.transitions is None or not self.transitions.pixels.scored:
+            return None
+        return self.transitions.accuracy
+
+    @property
+    def deltas(self) -> list[dict[str, Any]]:
+        """For each class scored in both: every ratio of A (`f1_a`), of B, and B - A (`f1`)."""
+        if self.a is None or self.b is None:
+            return []
+        left = {(c["id"], c["name"]): c for c in self.a.to_dict()["classes"]}
+        rows = []
+        for c in self.b.to_dict()["classes"]:
+            other = left.get((c["id"], c["name"]))
+            if other is not None:
+                row = {"id": c["id"], "name": c["name"], "color": c["color"]}
+                for metric in METRICS:
+                    row |= _delta(metric, other[metric], c[metric])
+                rows.append(row | {"support": c["support"]})
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `lulc compare`."""
+        averages: dict[str, Any] = {}
+        if self.a is not None and self.b is not None:
+            left, right = self.a.to_dict(), self.b.to_dict()
+            for key in ("accuracy", "micro_f1", "macro_f1", "weighted_f1"):
+                averages |= _delta(key, left[key], right[key])
+        moved = self.transitions
+        return {
+            "a": {"run": self.name_a, "evaluation": self.a.to_dict() if self.a else None},
+            "b": {"run": self.name_b, "evaluation": self.b.to_dict() if self.b else None},
+            "agreement": self.agreement,
+            "classes": self.deltas,
+            **averages,
+            "transitions": moved
+            and {
+                "classes": [{"id": g.id, "name": g.name, "color": g.color} for g in moved.groups],
+                "matrix": moved.matrix.tolist(),
+                "orientation": TRANSITION_ORIENTATION,
+            },
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"A {self.name_a}", f"B {self.name_b}"]
+        if self.agreement is not None:
+            lines.append(f"The two maps agree on {self.agreement:.1%} of the pixels they share.")
+        data = self.to_dict()
+        if self.deltas:
+            rows = [["id", "class", "F1 of A", "F1 of B", "B - A", "support"]]
+            for c in self.deltas:
+                f1 = [tables.number(c["f1_a"]), tables.number(c["f1_b"])]
+                rows.append(
+                    [
+                        str(c["id"]),
+                        c["name"],
+                        *f1,
+                        tables.number(c["f1"], True),
+                        f"{c['support']:,}",
+                    ]
+                )
+            for key, title in {"macro_f1": "macro average", "accuracy": "accuracy"}.items():
+                pair = [tables.number(data[f"{key}_a"]), tables.number(data[f"{key}_b"])]
+                rows.append(["", title, *pair, tables.number(data[key], True), ""])
+            lines += ["", *tables.aligned(rows)]
+        return "\n".join([*lines, *self.notes])
+
+
+def compare(
+    run_a: Run | str | Path,
+    run_b: Run | str | Path,
+    reference: str | Path | None = None,
+    *,
+    codes: str | None = None,
+    level: str = "class",
+    layer: str | None = None,
+) -> Comparison:
+    """Compare two runs on the pixels that both have.
+
+    Args:
+        reference: scores both on their common pixels; without it, the stored evaluations are
+            used if they were made against the same reference and area.
+
+    Raises:
+        RunError: grids that differ in CRS or pixel size, are shifted, or do not overlap.
+        ReferenceDataError, LegendError: as `lulc.evaluation.evaluate_labels`.
+    """
+    first = Run.open(run_a) if isinstance(run_a, str | Path) else run_a
+    second = Run.open(run_b) if isinstance(run_b, str | Path) else run_b
+    whole_a, whole_b = first.labels(), second.labels()
+    a, b = on_common_grid(whole_a, whole_b)
+    notes: list[str] = []
+    same_area = a.grid.shape == whole_a.grid.shape == whole_b.grid.shape
+    if not same_area:
+        height, width = a.grid.shape
+        notes.append(f"Compared on the {width} x {height} pixels that both runs cover.")
+    transitions = None
+    try:
+        transitions = confusion(b, a, common_grouping(b.legend, a.legend))
+    except LegendError:
+        notes.append(f"Legends {a.legend.name} and {b.legend.name} share nothing to compare.")
+    if reference is not None:
+        settings: dict[str, Any] = {"codes": codes, "level": level, "layer": layer}
+        scores_a: Evaluation | None = evaluate_labels(a, reference, mask=b, **settings)
+        scores_b: Evaluation | None = evaluate_labels(b, reference, mask=a, **settings)
+    else:
+        scores_a, scores_b, why = _stored(first, second, level, same_area)
+        notes += [f"{why}: give --reference to score both."] if why else []
+    return Comparison(first.id, second.id, transitions, scores_a, scores_b, tuple(notes))
+
+
+def on_common_grid(a: LabelMap, b: LabelMap) -> tuple[LabelMap, LabelMap]:
+    """Both maps cut to the pixels that they share.
+
+    Raises:
+        RunError: another CRS or pixel size, grids shifted by part of a pixel, or no overlap.
+    """
+    if a.grid.crs != b.grid.crs:
+        raise RunError(
+            f"runs are compared pixel by pixel, but their CRS differ: {_crs(a.grid)} and "
+            f"{_crs(b.grid)}; classify both on one grid"
+        )
+    # B's pixels in A's: a shift by whole pixels, if they are of one grid.
+    shift = ~a.grid.affine * b.grid.affine
+    column, row = round(shift.c), round(shift.f)
+    # A difference of the pixel size grows along the row: measured at B's far corner.
+    height, width = b.grid.shape
+    far = shift * (width, height)
+    off = (shift.c - column, shift.f - row, far[0] - column - width, far[1] - row - height)
+    if max(map(abs, off)) > SHIFT_TOLERANCE:
+        raise RunError(
+            f"runs are compared pixel by pixel, but their grids differ: pixels of "
+            f"{_size(a.grid)} and {_size(b.grid)}, shifted by {shift.c:g}, {shift.f:g} pixels"
+        )
+    left, top = max(0, column), max(0, row)
+    right = min(a.grid.shape.x, column + width)
+    bottom = min(a.grid.shape.y, row + height)
+    if right <= left or bottom <= top:
+        raise RunError(
+            f"the runs do not overlap: {tuple(a.grid.boundingbox)} and {tuple(b.grid.boundingbox)}"
+        )
+    part = a.crop(Window(left, top, right - left, bottom - top))
+    other = b.crop(Window(left - column, top - row, right - left, bottom - top))
+    return part, replace(other, grid=part.grid)
+
+
+def _stored(
+    first: Run, second: Run, level: str, same_area: bool
+) -> tuple[Evaluation | None, Evaluation | None, str]:
+    """Stored scores of both, or why they do not serve."""
+    paths = [evaluation_path(run.path, level) for run in (first, second)]
+    missing = [
+        run.id for run, path in zip((first, second), paths, strict=True) if not path.exists()
+    ]
+    if missing:
+        return None, None, f"No stored scores of {' and '.join(missing)}"
+    a, b = (Evaluation.load(path) for path in paths)
+    if not a.reference or not b.reference or a.reference["sha256"] != b.reference["sha256"]:
+        return None, None, "The stored scores were made against different references"
+    if a.codes != b.codes:
+        return None, None, "The stored scores read the reference as different codes"
+    if not same_area:
+        return None, None, "The stored scores are of different areas"
+    return a, b, ""
+
+
+def _delta(key: str, a: float | None, b: float | None) -> dict[str, float | None]:
+    difference = None if a is None or b is None else b - a
+    return {f"{key}_a": a, f"{key}_b": b, key: difference}
+
+
+def _crs(grid: GeoBox) -> str:
+    epsg = grid.crs.epsg if grid.crs else None
+    return f"EPSG:{epsg}" if epsg else str(grid.crs)[:40]
+
+
+def _size(grid: GeoBox) -> str:
+    return f"{abs(grid.affine.a):g} x {abs(grid.affine.e):g}"

@@ -1,0 +1,158 @@
+"""Scoring a map against a reference: one grid, one grouping, one pass over the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lulc import files
+from lulc.errors import ReferenceDataError
+from lulc.grouping import Grouping, common_grouping
+from lulc.legend import Legend
+from lulc.reference import LabelMap, open_reference
+from lulc.runs import Run
+from lulc.scores import ORIENTATION, Evaluation, Ignored, Pixels
+
+__all__ = [
+    "ORIENTATION",
+    "Evaluation",
+    "confusion",
+    "evaluate",
+    "evaluate_labels",
+    "evaluation_path",
+]
+
+
+def confusion(
+    prediction: LabelMap,
+    reference: LabelMap,
+    grouping: Grouping,
+    mask: LabelMap | None = None,
+) -> Evaluation:
+    """Count class against code, strip by strip in flat memory, then fold into groups.
+
+    Args:
+        prediction, reference: on one grid.
+        mask: on the same grid; where it has nodata nothing is counted.
+
+    Raises:
+        ReferenceDataError: grids that differ.
+    """
+    maps = [prediction, reference, *([mask] if mask else [])]
+    if any(m.grid != prediction.grid for m in maps):
+        raise ReferenceDataError("a map and its reference must lie on one grid to be counted")
+    # The last row and column of the counts hold nodata.
+    classes, codes = prediction.legend.ids, reference.legend.ids
+    columns, rows = _positions(prediction.legend), _positions(reference.legend)
+    width = len(classes) + 1
+    counts = np.zeros((len(codes) + 1) * width, np.int64)
+    small = np.min_scalar_type(counts.size)
+    rows = rows.astype(small) * small.type(width)
+    columns = columns.astype(small)
+    for window in prediction.strips():
+        pairs = rows[reference.read(window)]
+        pairs += columns[prediction.read(window)]
+        if mask:
+            pairs = pairs[mask.read(window) != mask.legend.nodata]
+        counts += np.bincount(pairs.ravel(), minlength=counts.size)
+    total = prediction.grid.shape.x * prediction.grid.shape.y
+    return _folded(counts.reshape(-1, width), total, grouping)
+
+
+def evaluate_labels(
+    prediction: LabelMap,
+    reference: str | Path,
+    *,
+    codes: str | None = None,
+    level: str = "class",
+    layer: str | None = None,
+    mask: LabelMap | None = None,
+) -> Evaluation:
+    """Score a map against a reference file of any CRS, pixel size and CORINE code system.
+
+    Raises:
+        ReferenceDataError: a reference that cannot be read or does not overlap, ambiguous
+            codes, or not one pixel to score.
+        LegendError: legends with nothing in common, or a level that one does not reach.
+    """
+    labels = open_reference(reference, prediction.grid, codes, layer, known=[prediction.legend])
+    grouping = common_grouping(prediction.legend, labels.legend, level)
+    found = confusion(prediction, labels, grouping, mask)
+    if not found.pixels.scored:
+        raise ReferenceDataError(
+            f"{reference} has no pixel to score the map by: {found.pixels.nodata} are without "
+            f"data, {found.pixels.ignored_reference} of codes and "
+            f"{found.pixels.ignored_prediction} of classes that are not scored"
+        )
+    return replace(found, reference=file_facts(Path(reference)))
+
+
+def evaluate(
+    run: Run | str | Path,
+    reference: str | Path,
+    *,
+    codes: str | None = None,
+    level: str = "class",
+    layer: str | None = None,
+) -> Evaluation:
+    """Score a run and save `evaluation.json` (or `evaluation-<level>.json`) in its folder."""
+    opened = Run.open(run) if isinstance(run, str | Path) else run
+    found = evaluate_labels(opened.labels(), reference, codes=codes, level=level, layer=layer)
+    found.save(evaluation_path(opened.path, level))
+    return found
+
+
+def evaluation_path(folder: str | Path, level: str = "class") -> Path:
+    """Where a run keeps its scores of a level."""
+    return Path(folder) / ("evaluation.json" if level == "class" else f"evaluation-{level}.json")
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """Path, size and sha256 of a file, so that two scores can be known to share a reference."""
+    return {"path": str(path), "size": path.stat().st_size, "sha256": files.sha256(path)}
+
+
+def _positions(legend: Legend) -> NDArray[np.intp]:
+    """Place of each id in the legend, one past the last for nodata; by id."""
+    places = np.full(np.iinfo(legend.dtype).max + 1, len(legend.ids))
+    places[list(legend.ids)] = range(len(legend.ids))
+    return places
+
+
+def _folded(counts: NDArray[np.int64], total: int, grouping: Grouping) -> Evaluation:
+    """Sum counts of code by class (nodata last) into the groups."""
+    valid = counts[:-1, :-1]
+    columns = grouping.prediction_lut[list(grouping.prediction.ids)]
+    rows = grouping.reference_lut[list(grouping.reference.ids)]
+    n = len(grouping.groups)
+    matrix = np.zeros((n, n), np.int64)
+    kept = np.ix_(rows >= 0, columns >= 0)
+    np.add.at(matrix, np.ix_(rows[rows >= 0], columns[columns >= 0]), valid[kept])
+    left_rows, left_columns = valid[rows < 0], valid[np.ix_(rows >= 0, columns < 0)]
+    pixels = Pixels(
+        scored=int(matrix.sum()),
+        ignored_reference=int(left_rows.sum()),
+        ignored_prediction=int(left_columns.sum()),
+        nodata=total - int(valid.sum()),
+    )
+    classes = [
+        c for c, column in zip(grouping.prediction.classes, columns, strict=True) if column < 0
+    ]
+    codes = [c for c, row in zip(grouping.reference.classes, rows, strict=True) if row < 0]
+    return Evaluation(
+        matrix,
+        grouping.groups,
+        pixels,
+        tuple(
+            Ignored(c.id, c.name, int(k)) for c, k in zip(classes, left_columns.sum(0), strict=True)
+        ),
+        tuple(Ignored(c.id, c.name, int(k)) for c, k in zip(codes, left_rows.sum(1), strict=True)),
+        grouping.level,
+        grouping.prediction.name,
+        grouping.reference.name,
+        tuple(grouping.notes()),
+    )

@@ -1,0 +1,104 @@
+"""Scores as text: for the terminal, for Markdown, for a spreadsheet. Undefined is a dash."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lulc.scores import Evaluation
+
+#: The ratios of a class, as named in `Evaluation.to_dict`, with their headings.
+METRICS = {"precision": "precision", "recall": "recall", "f1": "F1", "iou": "IoU"}
+
+#: What stands where a ratio is undefined.
+UNDEFINED = "–"
+
+
+def text(evaluation: Evaluation) -> str:
+    """Scores of every class, the averages, and what was merged or left out, for a terminal."""
+    lines = aligned(_rows(evaluation))
+    return "\n".join([*lines, "", *_remarks(evaluation)])
+
+
+def markdown(evaluation: Evaluation) -> str:
+    """As `text`, and the confusion matrix, as Markdown."""
+    matrix = _matrix_rows(evaluation)
+    parts = [_pipes(_rows(evaluation)), f"Confusion matrix: {evaluation.orientation}."]
+    remarks = "\n".join(f"- {line}" for line in _remarks(evaluation))
+    return "\n\n".join([*parts, _pipes(matrix), remarks]) + "\n"
+
+
+def scores_csv(evaluation: Evaluation) -> str:
+    """A row for each class: id, name, ratios (empty where undefined), support, predicted."""
+    columns = ["id", "name", *METRICS, "support", "predicted"]
+    classes = evaluation.to_dict()["classes"]
+    return _csv([columns, *[["" if c[k] is None else c[k] for k in columns] for c in classes]])
+
+
+def matrix_csv(evaluation: Evaluation) -> str:
+    """The confusion matrix, its orientation in the first cell."""
+    return _csv(_matrix_rows(evaluation))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of text in columns: the first two to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 1 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """Three decimals, or a dash for None."""
+    return UNDEFINED if value is None else f"{value:{'+' if signed else ''}.3f}"
+
+
+def _rows(evaluation: Evaluation) -> list[list[str]]:
+    data = evaluation.to_dict()
+    rows = [["id", "class", *METRICS.values(), "support", "mapped"]]
+    for c in data["classes"]:
+        ratios = [number(c[m]) for m in METRICS]
+        rows.append([str(c["id"]), c["name"], *ratios, f"{c['support']:,}", f"{c['predicted']:,}"])
+    total = f"{data['pixels']['scored']:,}"
+    for how in ("macro", "weighted"):
+        ratios = [number(data[f"{how}_{m}"]) for m in METRICS]
+        rows.append(["", f"{how} average", *ratios, total, ""])
+    micro = number(data["micro_f1"])
+    rows.append(["", "micro average = accuracy", micro, micro, micro, "", total, ""])
+    return rows
+
+
+def _matrix_rows(evaluation: Evaluation) -> list[list[str]]:
+    names = [f"{group.id} {group.name}" for group in evaluation.groups]
+    body = [
+        [name, *map(str, row)] for name, row in zip(names, evaluation.matrix.tolist(), strict=True)
+    ]
+    return [[evaluation.orientation, *names], *body]
+
+
+def _remarks(evaluation: Evaluation) -> list[str]:
+    p = evaluation.pixels
+    return [
+        f"Pixels: {p.scored:,} scored; {p.ignored_reference:,} left out by the reference, "
+        f"{p.ignored_prediction:,} by the map; {p.nodata:,} without data.",
+        *evaluation.notes,
+        *evaluation.warnings,
+    ]
+
+
+def _pipes(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
