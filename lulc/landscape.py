@@ -25,10 +25,10 @@ TRANSITIONAL, MARSH, REEDS, WATER = range(10, 14)
 
 MINERAL, PEAT, ROCK = range(3)
 
-_LEVEL = -0.75  # of the lakes, in standard deviations of the relief
+_LEVEL = -0.95  # of the lakes, in standard deviations of the relief
 _NODE = 150  # mean distance between two road junctions
 _HOUSE = 9  # mean distance between two plots, where all are built on
-_PIT = 330  # mean distance between two sites of a pit
+_PIT = 260  # mean distance between two sites of a pit
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def _relief(seed: int, y: NDArray, x: NDArray) -> Floats:
     y, x = y + 22.0 * wy, x + 22.0 * wx
     u, v = (x + y) * 0.7071, (y - x) * 0.7071
     total = np.zeros(y.shape, np.float32)
-    for i, gain in enumerate((1.0, 0.75, 0.5, 0.36, 0.22)):
+    for i, gain in enumerate((0.7, 0.85, 0.72, 0.55, 0.36)):
         scale = 520.0 / 2**i
-        stretch = 1.9 if i < 3 else 1.3
+        stretch = 2.2 if i < 3 else 1.5
         octave = noise.gradient(key(seed, f"relief {i}"), v / scale, u / (scale * stretch))
         total += np.float32(gain) * octave
     # Some regions are lake country, others mostly land.
     offset = 0.9 * float(noise.uniform(key(seed, "wet"), np.zeros(1), np.zeros(1))[0]) - 0.45
-    return total / np.float32(1.43) - np.float32(offset)
+    return total / np.float32(1.45) - np.float32(offset)
 
 
 def _upsampled(coarse: Floats, step: int, shape: tuple[int, int]) -> Floats:
@@ -112,7 +112,7 @@ def _roads(seed: int, y: Ints, x: Ints) -> tuple[NDArray, NDArray, list]:
     height = _relief(seed, py, px) - _LEVEL
     villages = [
         (float(py[i, j]), float(px[i, j]), float(chance[i, j]))
-        for i, j in np.argwhere((chance > 0.55) & (height > 0.12))
+        for i, j in np.argwhere((chance > 0.62) & (height > 0.12))
     ]
     length = 2 * int(2.3 * _NODE)
     t = np.linspace(0, 1, length)
@@ -127,8 +127,8 @@ def _roads(seed: int, y: Ints, x: Ints) -> tuple[NDArray, NDArray, list]:
         kinds.append(luck[keep] < share * wide)
     start, end = np.concatenate(starts, 1), np.concatenate(ends, 1)
     path = start[:, :, None] * (1 - t) + end[:, :, None] * t
-    path_y = path[0] + 9 * noise.gradient(key(seed, "bend y"), path[0] / 60, path[1] / 60)
-    path_x = path[1] + 9 * noise.gradient(key(seed, "bend x"), path[0] / 60, path[1] / 60)
+    path_y = path[0] + 14 * noise.gradient(key(seed, "bend y"), path[0] / 130, path[1] / 130)
+    path_x = path[1] + 14 * noise.gradient(key(seed, "bend x"), path[0] / 130, path[1] / 130)
     wet = (_relief(seed, path_y[:, ::8], path_x[:, ::8]) < _LEVEL).mean(axis=1)
     for line_y, line_x, share, is_main in zip(
         path_y, path_x, wet, np.concatenate(kinds), strict=True
@@ -151,17 +151,17 @@ def _urban(seed: int, y: Ints, x: Ints, villages: list[tuple[float, float, float
     py = (rows + noise.uniform(key(seed, "town y"), rows, columns)) * spacing
     px = (columns + noise.uniform(key(seed, "town x"), rows, columns)) * spacing
     size = noise.uniform(key(seed, "town"), rows, columns)
-    centres = [(cy, cx, 22 + 40 * (s - 0.55) / 0.45, 0.72) for cy, cx, s in villages]
+    centres = [(cy, cx, 16 + 80 * (s - 0.62), 0.55 + 0.5 * (s - 0.62)) for cy, cx, s in villages]
     for cy, cx, s in zip(py.ravel(), px.ravel(), size.ravel(), strict=True):
-        if s > 0.35:
-            centres.append((float(cy), float(cx), 90 + 110 * float(s), 1.5))
+        if s > 0.4:
+            centres.append((float(cy), float(cx), 80 + 150 * float(s), 1.15))
     total = np.zeros((y.size, x.size), np.float32)
     for cy, cx, radius, peak in centres:
         i = slice(*np.searchsorted(y.ravel(), (cy - radius, cy + radius)))
         j = slice(*np.searchsorted(x.ravel(), (cx - radius, cx + radius)))
         bump = 1 - ((y[i] - cy) ** 2 + (x[:, j] - cx) ** 2) / radius**2
         total[i, j] += (peak * np.maximum(bump, 0) ** 1).astype(np.float32)
-    return total + np.float32(0.22) * noise.smooth(key(seed, "urban"), y, x, 28.0) * (total > 0)
+    return total + np.float32(0.46) * noise.fractal(key(seed, "urban"), y, x, 44.0, 3) * (total > 0)
 
 
 def _parcels(
@@ -222,12 +222,23 @@ def _pits(seed: int, y: Ints, x: Ints) -> NDArray[np.bool_]:
     size = noise.uniform(k + 2, rows, columns)
     rough = 0.5 * noise.fractal(k + 3, y, x, 16.0, 3)
     for cy, cx, s in zip(py.ravel(), px.ravel(), size.ravel(), strict=True):
-        radius = 3.0 + 26.0 * max(float(s) - 0.3, 0) ** 2 / 0.49
+        radius = 3.0 + 34.0 * max(float(s) - 0.3, 0) ** 2 / 0.49
         i = slice(*np.searchsorted(y.ravel(), (cy - 2 * radius, cy + 2 * radius)))
         j = slice(*np.searchsorted(x.ravel(), (cx - 2 * radius, cx + 2 * radius)))
         reach = ((y[i] - cy) ** 2 + (x[:, j] - cx) ** 2) / radius**2
         pits[i, j] |= reach + rough[i, j] < 1
     return pits
+
+
+def _power_line(seed: int, y: Ints, x: Ints) -> NDArray[np.bool_]:
+    """The straight clearings under power lines; coordinates in pixels of 20 m."""
+    line = np.zeros((y.size, x.size), bool)
+    for i, spacing in enumerate((700, 900)):
+        k = key(seed, f"power line {i}")
+        start, turn = (float(v) for v in noise.uniform(k, np.zeros(2, np.int64), np.arange(2)))
+        across = y + (2 * turn - 1) * x if i == 0 else x + (2 * turn - 1) * y
+        line |= np.abs((across / spacing + start) % 1 - 0.5) < 1.3 / spacing
+    return line
 
 
 def survey(seed: int, top: int, left: int, height: int, width: int) -> Ground:
@@ -251,7 +262,7 @@ def _survey(seed: int, y: Ints, x: Ints) -> Ground:
     coarse_y = np.arange(y[0, 0], y[-1, 0] + 9, 4)[:, None]
     coarse_x = np.arange(x[0, 0], x[0, -1] + 9, 4)[None, :]
     height = _upsampled(_relief(seed, coarse_y, coarse_x), 4, shape) - np.float32(_LEVEL)
-    height += np.float32(0.10) * fractal("shore", 18.0, 3)
+    height += np.float32(0.14) * fractal("shore", 22.0, 4)
     gy, gx = np.broadcast_arrays(coarse_y / 900 + 0.2, coarse_x / 900)
     stream = noise.gradient(key(seed, "river"), gy, gx)
     stream += np.float32(0.12) * noise.gradient(key(seed, "meander"), gy * 9, gx * 9)
@@ -274,7 +285,7 @@ def _survey(seed: int, y: Ints, x: Ints) -> Ground:
     def half(layer: str, scale: float, octaves: int) -> Floats:
         return noise.fractal(key(seed, layer), y2, x2, scale / 2, octaves)
 
-    wobble = 3 * half("wobble", 40.0, 2)
+    wobble = 4 * half("wobble", 36.0, 3)
     stand = noise.cells(key(seed, "stand"), y2 + wobble, x2 - wobble, 9.0)
 
     def of_stand(layer: str) -> Floats:
@@ -285,19 +296,20 @@ def _survey(seed: int, y: Ints, x: Ints) -> Ground:
 
     grain = half("grain", 26.0, 2)
     near = np.maximum(1 - shore[::2, ::2] / 6, 0)
-    broad = 0.27 + 0.10 * half("rich", 300.0, 3) + 0.28 * of_stand("broad")
-    broad = broad + 0.13 * half("broad grain", 30.0, 2) + 0.10 * of_cell("broad cell") + 0.06 * near
-    pine = 0.66 + 0.14 * half("poor", 260.0, 3) + 0.42 * of_stand("pine") - 0.10 * wet[::2, ::2]
-    pine = pine + 0.16 * grain + 0.13 * of_cell("pine cell") + 0.05 * height[::2, ::2]
+    broad = 0.25 + 0.07 * half("rich", 300.0, 3) + 0.34 * of_stand("broad")
+    broad = broad + 0.15 * half("broad grain", 26.0, 3) + 0.09 * of_cell("broad cell") - 0.14 * near
+    pine = 0.62 + 0.10 * half("poor", 260.0, 3) + 0.50 * of_stand("pine") - 0.10 * wet[::2, ::2]
+    pine = pine + 0.20 * grain + 0.11 * of_cell("pine cell") + 0.04 * height[::2, ::2] + 0.10 * near
     felled = of_stand("felled") + 0.5
-    cover = 0.74 + 0.22 * of_stand("age") + 0.08 * half("gap", 24.0, 2) + 0.07 * of_cell("gap cell")
-    cover = np.where(felled < 0.10, 0.10 + 2.5 * felled + 0.3 * (cover - 0.7), cover)
+    cover = 0.74 + 0.22 * of_stand("age") + 0.08 * half("gap", 24.0, 2) + 0.10 * of_cell("gap cell")
+    cover = np.where(felled < 0.14, 0.10 + 2.2 * felled + 0.3 * (cover - 0.7), cover)
 
     # Fields and grass on the low clay, one parcel after the other.
-    clay = fractal("clay", 330.0, 2) + 0.35 * fractal("clay edge", 60.0, 2)
+    clay = 0.85 * fractal("clay", 260.0, 2) + 0.6 * fractal("clay edge", 70.0, 2)
     clay = clay - 0.45 * np.abs(height - 0.5) - 0.5 * np.maximum(wet, 0)
     bits, my, mx, along = _parcels(seed, "parcel", y, x, 15.0, 26.0)
     farmed = clay[my, mx] + 0.9 * (share_of_bits(bits, 0) - 0.5) > 0.42
+    farmed &= fractal("islet", 22.0, 3) < 1.45
     farmed &= (shore > 1.5 + 3 * share_of_bits(bits, 8)) & ~water
     fallow = share_of_bits(bits, 16)
     field = farmed & (fallow > 0.14)
@@ -307,30 +319,40 @@ def _survey(seed: int, y: Ints, x: Ints) -> Ground:
     # Where the open land meets the forest there are shrubs and birches.
     edge = np.maximum(1 - _distance(farmed)[::2, ::2] / 5, 0) * ~farmed[::2, ::2]
     broad = broad + 0.22 * edge
-    cover = cover - 0.30 * edge
+    cover = cover - 0.36 * edge
 
     # Settlements.
     main, track, villages = _roads(seed, y, x)
     urban = _urban(seed, y, x, villages)
     block, by, bx, _ = _parcels(seed, "block", y, x, 9.0, 14.0)
+    to_road = _distance(main)
+    urban = urban + 0.22 * np.maximum(1 - to_road / 9, 0) * (urban > 0)
     built = urban[by, bx] + 0.5 * (share_of_bits(block, 0) - 0.5)
     dry = ~water & (shore > 1)
-    dense_block = (built > 1.05) & dry
-    sparse_block = (built > 0.62) & dry & ~dense_block
-    to_road = _distance(main)
-    chance = 0.004 + 0.10 * farmed + 0.22 * (to_road < 7) * (farmed + 0.35)
-    chance = chance + 0.5 * np.clip(urban, 0, 1) + 0.16 * (shore < 7) * (shore > 1.5)
-    houses = _houses(seed, y, x, (chance * dry).astype(np.float32)) & dry
+    trade = 0.5 * built + 0.35 * fractal("trade", 70.0, 2)[by, bx]
+    dense_block = (built > 0.6) & (trade > 0.72) & dry
+    sparse_block = (built > 0.6) & dry & ~dense_block
+    street_bits = _parcels(seed, "street", y, x, 24.0, 36.0)[0]
+    street = np.zeros(shape, bool)
+    street[1:] = street_bits[1:] != street_bits[:-1]
+    street[:, 1:] |= street_bits[:, 1:] != street_bits[:, :-1]
+    street &= (urban > 0.72) & dry
+    rural = np.clip(0.6 + 0.9 * fractal("rural", 60.0, 2), 0, 2.5)
+    chance = 0.006 + 0.02 * farmed + 0.18 * (to_road < 7) + 0.05 * (_distance(farmed) < 8)
+    chance = rural * (chance + 0.20 * (shore < 6)) + 0.45 * np.clip(urban, 0, 1)
+    houses = _houses(seed, y, x, np.where(water, 0, chance)) & ~water
     pits = _pits(seed, y, x) & dry & (urban < 0.5)
     mire = (wet > 1.25 + 0.2 * fractal("mire", 12.0, 2)) & (height < 0.55) & dry & ~farmed
-    rim = np.maximum(1 - _distance(pits | mire | sparse_block | dense_block)[::2, ::2] / 4, 0)
-    cover = cover - 0.34 * rim
+    opened = pits | mire | houses | sparse_block | dense_block
+    rim = np.maximum(1 - np.minimum(_distance(opened), to_road)[::2, ::2] / 4, 0)
+    line = _power_line(seed, y2, x2)
+    cover = np.where(line, 0.2, cover - 0.30 * rim)
 
     broad, pine, cover = (np.clip(a, 0, 1).astype(np.float32) for a in (broad, pine, cover))
     forest = np.where(pine > 0.5, PINE, SPRUCE).astype(np.uint8)
     forest[broad > 0.30] = MIXED
     forest[broad > 0.62] = BROADLEAVED
-    forest[cover < 0.46] = TRANSITIONAL
+    forest[(cover < 0.46) | line] = TRANSITIONAL
     truth = forest.repeat(2, 0).repeat(2, 1)[: shape[0], : shape[1]]
     truth[shrub] = TRANSITIONAL
     truth[mire] = MARSH
@@ -340,9 +362,9 @@ def _survey(seed: int, y: Ints, x: Ints) -> Ground:
     truth[houses | sparse_block] = SPARSE
     truth[dense_block] = DENSE
     truth[water] = WATER
-    shallow = -height < np.clip(0.02 + 0.10 * fractal("reed", 70.0, 2), 0, 0.22)
+    shallow = -height < np.clip(0.19 * fractal("reed", 80.0, 2) - 0.10, 0, 0.3)
     truth[(height < 0) & shallow] = REEDS
-    truth[main] = DENSE
+    truth[main | street] = DENSE
 
     def whole(a: Floats) -> Floats:
         """A 20 m layer at 10 m, smoothly."""

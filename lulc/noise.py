@@ -58,9 +58,13 @@ def _taps(coordinates: Ints, scale: float) -> tuple[Ints, list[Floats]]:
     first = np.floor(position).astype(np.int64)
     t = (position - first).astype(np.float32)
     s = 1 - t
-    weights = [s * s * s / 6, (3 * t * t * t - 6 * t * t + 4) / 6]
-    weights += [(3 * s * s * s - 6 * s * s + 4) / 6, t * t * t / 6]
-    return first, weights
+    weights = (
+        s * s * s / 6,
+        (3 * t * t * t - 6 * t * t + 4) / 6,
+        (3 * s * s * s - 6 * s * s + 4) / 6,
+        t * t * t / 6,
+    )
+    return first, [w.astype(np.float32) for w in weights]
 
 
 def smooth(k: int, y: Ints, x: Ints, scale: float) -> Floats:

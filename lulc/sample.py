@@ -22,8 +22,9 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from lulc import generalise, landscape, reflectance
+from lulc import generalise, indices, landscape, reflectance
 from lulc.errors import RegionError
+from lulc.legend import Legend
 from lulc.reflectance import BANDS
 
 __all__ = ["BANDS", "CRS", "PIXEL", "Landscape", "place", "write"]
@@ -38,25 +39,8 @@ CELL = 4096
 MAX_SEED = 9999
 SIZES = (64, 65_536)
 
-INDICES = ("NDVI", "NDTI", "NDMI", "NDBI", "NDSI")
 SCALE = 0.0001  # of bands.tif: reflectance = value x SCALE
 BLOCK = 512  # pixels a side written at a time
-
-_COLORS = {
-    1: ("Built-up areas, sparse", (230, 0, 77)),
-    2: ("Built-up areas, dense", (122, 0, 38)),
-    3: ("Bare areas", (185, 166, 139)),
-    4: ("Grasslands", (200, 230, 110)),
-    5: ("Fields", (245, 226, 138)),
-    6: ("Broad-leaved forest", (127, 220, 74)),
-    7: ("Pine-dominated coniferous forest", (47, 125, 50)),
-    8: ("Spruce-dominated coniferous forest", (11, 77, 42)),
-    9: ("Mixed forest", (90, 163, 90)),
-    10: ("Transitional woodland shrub", (185, 217, 143)),
-    11: ("Inland marshes", (167, 139, 214)),
-    12: ("Water vegetation", (79, 195, 199)),
-    13: ("Water bodies", (47, 111, 208)),
-}
 
 
 def _check(seed: int, size: int) -> None:
@@ -133,21 +117,10 @@ class Landscape:
 
 
 def _indices(bands: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The five indices (5, y, x), coded (value + 1) x 100."""
-    b = dict(zip(BANDS, bands, strict=True))
-
-    def ratio(one: str, other: str) -> NDArray[np.float32]:
-        return (b[one] - b[other]) / (b[one] + b[other])
-
-    ndvi = ratio("B08", "B04")
-    values = (
-        ndvi,
-        ratio("B11", "B12"),
-        ratio("B08", "B11"),
-        ratio("B11", "B08") - ndvi,
-        ratio("B03", "B11"),
-    )
-    return np.clip(np.rint((np.stack(values) + 1) * 100), 0, 254).astype(np.uint8)
+    """The five indices (5, y, x), coded as the Finnish mosaics are; 255 is left for nodata."""
+    named = dict(zip(BANDS, bands, strict=True))
+    coded = indices.compute(named, indices.INDICES, "percent")
+    return np.minimum(coded, 254).astype(np.uint8)
 
 
 def _windows(size: int) -> Iterator[Window]:
@@ -189,12 +162,13 @@ def write(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     coarse = GeoBox((-(-size // 2), -(-size // 2)), grid.affine * Affine.scale(2), grid.crs)
-    legend = {0: (0, 0, 0, 0)} | {i: (*rgb, 255) for i, (_, rgb) in _COLORS.items()}
     makers = {
         "bands": _File(
             grid, "uint16", 0, BANDS, "Sentinel-2-like surface reflectance", Resampling.average
         ),
-        "indices": _File(grid, "uint8", 255, INDICES, "spectral indices", Resampling.average),
+        "indices": _File(
+            grid, "uint8", 255, indices.INDICES, "spectral indices", Resampling.average
+        ),
         "corine": _File(
             coarse,
             "uint8",
@@ -202,8 +176,8 @@ def write(
             ("land cover",),
             "CORINE-like land cover, Finnish level-4 codes",
             Resampling.nearest,
-            colors=generalise.COLORS,
-            tags={"LULC_CODES": "clc-fi"},
+            legend="clc-fi",
+            tag="LULC_CODES",
         ),
         "truth": _File(
             grid,
@@ -212,8 +186,8 @@ def write(
             ("land cover",),
             "true land cover",
             Resampling.nearest,
-            colors=legend,
-            tags={"LULC_LEGEND": "lulc13"},
+            legend="lulc13",
+            tag="LULC_LEGEND",
         ),
     }
     paths = {name: directory / f"{name}.tif" for name in makers}
@@ -225,12 +199,12 @@ def write(
     def block(window: Window) -> tuple[Window, dict[str, NDArray]]:
         bands, valid = land.bands(window)
         digits = np.clip(np.rint(bands / SCALE), 1, 65535).astype(np.uint16)
-        indices = _indices(digits.astype(np.float32))
+        coded = _indices(digits * np.float32(SCALE))
         row, column, height, width = _extent(window)
         half = Window(column // 2, row // 2, -(-width // 2), -(-height // 2))
         return window, {
             "bands": np.where(valid, digits, np.uint16(0)),
-            "indices": np.where(valid, indices, np.uint8(255)),
+            "indices": np.where(valid, coded, np.uint8(255)),
             "truth": land.truth(window)[None],
             "corine": land.reference(half)[None],
         }
@@ -284,8 +258,10 @@ class _File:
     names: tuple[str, ...]
     title: str
     resampling: Resampling
-    colors: dict | None = None
-    tags: dict[str, str] | None = None
+    legend: str = ""
+    """Whose ids the values are, if they are classes."""
+    tag: str = ""
+    """The tag that names it."""
 
     def create(self, path: Path, seed: int) -> rasterio.io.DatasetWriter:
         file = rasterio.open(
@@ -310,11 +286,12 @@ class _File:
         )
         file.descriptions = self.names
         title = f"Simulated region {seed}: {self.title}"
-        file.update_tags(SIMULATED="yes", TITLE=title, **(self.tags or {}))
+        file.update_tags(SIMULATED="yes", TITLE=title)
         if self.dtype == "uint16":
             file.scales = [SCALE] * len(self.names)
-        if self.colors:
-            file.write_colormap(1, self.colors)
+        if self.legend:
+            file.update_tags(**{self.tag: self.legend})
+            file.write_colormap(1, Legend.load(self.legend).colormap())
         return file
 
     def finish(self, path: Path) -> None:
