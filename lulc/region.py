@@ -115,9 +115,9 @@ class Region:
         return gpd.GeoSeries([dense], crs=self.crs).to_crs(target).iloc[0]
 
     def window(self, grid: GeoBox) -> Window:
-        """The pixels of a grid that the outline touches.
+        """The pixels of a grid that the outline touches, cut to the grid.
 
-        Raises RegionError when it leaves the grid or covers less than a pixel of it.
+        Raises RegionError when there are none.
         """
         outline = self.to(grid.crs)
         height, width = grid.shape
@@ -130,11 +130,6 @@ class Region:
             left < width and right > 0 and top < height and bottom > 0
         ):
             raise RegionError(f"{self._outside(grid)}{self._swapped(grid)}")
-        # A box typed with five digits, or made from the scene's own corners, may stick out by
-        # a rounding error; more than half a pixel is a mistake that would cut the region.
-        slack = 0.5 + 0.002 * max(right - left, bottom - top)
-        if left < -slack or top < -slack or right > width + slack or bottom > height + slack:
-            raise RegionError(self._outside(grid, partly=True))
         first_x, first_y = max(0, int(np.floor(left + 1e-6))), max(0, int(np.floor(top + 1e-6)))
         last_x = min(width, int(np.ceil(right - 1e-6)))
         last_y = min(height, int(np.ceil(bottom - 1e-6)))
@@ -142,28 +137,35 @@ class Region:
             raise RegionError(f"the region {self.name} covers no pixel of the scene")
         return Window(first_x, first_y, last_x - first_x, last_y - first_y)
 
-    def mask(self, grid: GeoBox, window: Window) -> np.ndarray | None:
-        """Which pixels of a window lie inside, bool (y, x); None when it is a box of the grid."""
+    def outside(self, grid: GeoBox) -> str | None:
+        """A warning when more than a hundredth of the region lies beyond the grid."""
         outline = self.to(grid.crs)
-        if self._is_box(grid):
-            return None
-        cut = grid[_slices(window)]
-        return geometry_mask(
-            [outline], out_shape=tuple(cut.shape), transform=cut.affine, invert=True
+        share = 1 - outline.intersection(grid.extent.geom).area / outline.area
+        return (
+            f"{self._outside(grid, share)}: only what is inside is used" if share > 0.01 else None
         )
 
-    def _is_box(self, grid: GeoBox) -> bool:
-        """A box stands for the pixels it touches: in another CRS it is not cut along its edge."""
-        return bool(self.outline.equals(self.outline.envelope))
+    def mask(self, grid: GeoBox, window: Window) -> np.ndarray | None:
+        """Which pixels of a window have their centre inside, bool (y, x); None for a box.
 
-    def _outside(self, grid: GeoBox, partly: bool = False) -> str:
+        A box stands for all the pixels of its window: in another CRS it is not cut askew.
+        """
+        if self.outline.equals(self.outline.envelope):
+            return None
+        cut = grid[_slices(window)]
+        height, width = cut.shape
+        return geometry_mask(
+            [self.to(grid.crs)], out_shape=(height, width), transform=cut.affine, invert=True
+        )
+
+    def _outside(self, grid: GeoBox, share: float = 1.0) -> str:
         region, scene = (
             " ".join(f"{value:.5g}" for value in bounds)
             for bounds in (self.to("EPSG:4326").bounds, _geographic(grid).bounds)
         )
-        how = "leaves" if partly else "lies outside"
+        how = "lies" if share == 1 else f"lies to {share:.0%}"
         return (
-            f"the region {self.name} ({region}) {how} the scene ({scene}; "
+            f"the region {self.name} ({region}) {how} outside the scene ({scene}; "
             "west south east north in degrees)"
         )
 

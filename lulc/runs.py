@@ -24,9 +24,6 @@ from lulc.reference import LabelMap
 #: Folder inside a run that holds its blocks until the map is assembled.
 SPOOL = "spool"
 
-#: uint8 activations are 0..250 with this scale; 255 is nodata.
-ACTIVATION_SCALE = 0.004
-
 
 @dataclass(frozen=True)
 class Run:

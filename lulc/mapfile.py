@@ -1,0 +1,248 @@
+"""The map file: blocks while a run goes on, and the GeoTIFF they become.
+
+Blocks are small GeoTIFFs in the run's spool. A virtual mosaic of them, with overviews that
+suit each band, is copied once into a Cloud Optimized GeoTIFF: no pixel is held longer than
+a block, and the result does not depend on the order in which blocks were finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from lulc import config, files
+from lulc.legend import Legend
+
+#: uint8 activations are 0..250: times this is the probability.
+ACTIVATION_SCALE = 0.004
+NODATA = 255
+
+#: Rows and columns below which a further overview is of no use.
+_SMALLEST = 256
+
+
+@dataclass(frozen=True)
+class MapFormat:
+    """How classes and activations are stored."""
+
+    legend: Legend
+    """The classes, in the order of the activation bands."""
+    dtype: str = "uint8"
+    """`uint8`, activations 0..250; or `float32`, the activations themselves."""
+
+    @property
+    def count(self) -> int:
+        """Bands: the class and one activation for each class."""
+        return 1 + len(self.legend.classes)
+
+    @property
+    def nodata(self) -> float:
+        """255, or NaN in a float32 map."""
+        return NODATA if self.dtype == "uint8" else float("nan")
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """The bands' descriptions."""
+        return ("class", *self.legend.names)
+
+    def encode(self, activations: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Store activations, float32 (class, y, x), as bands (1 + class, y, x).
+
+        Band 1 is the id of the largest activation (the first of equal ones).
+        """
+        bands = np.empty((self.count, *valid.shape), self.dtype)
+        bands[0] = np.array(self.legend.ids, self.dtype)[activations.argmax(axis=0)]
+        if self.dtype == "uint8":
+            np.rint(activations / ACTIVATION_SCALE, out=bands[1:], casting="unsafe")
+        else:
+            bands[1:] = activations
+        bands[:, ~valid] = self.nodata
+        return bands
+
+
+def write_block(path: Path, bands: np.ndarray, layout: MapFormat, grid: GeoBox) -> None:
+    """Write one block's bands, whole or not at all."""
+    profile = {
+        "driver": "GTiff",
+        "count": bands.shape[0],
+        "height": bands.shape[1],
+        "width": bands.shape[2],
+        "dtype": bands.dtype,
+        "crs": str(grid.crs),
+        "transform": grid.affine,
+        "nodata": layout.nodata,
+        "compress": "zstd",
+        "zstd_level": 1,
+        "interleave": "band",
+        "blockysize": min(256, bands.shape[1]),
+    }
+    with files.replacing(path) as temporary, rasterio.open(temporary, "w", **profile) as target:
+        target.write(bands)
+
+
+def assemble(
+    blocks: Sequence[tuple[Path, Window]], target: Path, layout: MapFormat, grid: GeoBox
+) -> None:
+    """Make the map of finished blocks, each with its window in the map, on the map's grid."""
+    spool = blocks[0][0].parent
+    with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE_MIB, GDAL_NUM_THREADS="ALL_CPUS"):
+        mosaic = _virtual(spool / "mosaic.vrt", blocks, layout, grid, [])
+        overviews = _overviews(mosaic, spool, layout)
+        mosaic = _virtual(spool / "mosaic.vrt", blocks, layout, grid, overviews)
+        with files.replacing(target) as temporary:
+            # The sidecar that the copy may leave is ours to write.
+            rasterio.shutil.copy(
+                mosaic,
+                temporary,
+                driver="COG",
+                compress="ZSTD",
+                level=1,
+                predictor="YES",
+                blocksize=512,
+                bigtiff="IF_SAFER",
+                overviews="FORCE_USE_EXISTING" if overviews else "NONE",
+            )
+            temporary.with_name(temporary.name + ".aux.xml").unlink(missing_ok=True)
+    files.write_text(target.with_name(target.name + ".aux.xml"), _sidecar(layout.legend))
+
+
+def _overviews(mosaic: Path, spool: Path, layout: MapFormat) -> list[Path]:
+    """Halve the mosaic again and again: the most frequent class, the mean activation."""
+    made: list[Path] = []
+    source_path, step = mosaic, 1024
+    while True:
+        with rasterio.open(source_path) as source:
+            height, width = -(-source.height // 2), -(-source.width // 2)
+            if max(source.height, source.width) <= _SMALLEST:
+                return made
+            profile = source.profile | {
+                "driver": "GTiff",
+                "height": height,
+                "width": width,
+                "tiled": True,
+                "blockxsize": 256,
+                "blockysize": 256,
+                "compress": "zstd",
+                "zstd_level": 1,
+                "interleave": "band",
+                "transform": source.transform * source.transform.scale(2),
+                "BIGTIFF": "IF_SAFER",
+            }
+            path = spool / f"overview-{len(made) + 1}.tif"
+            with rasterio.open(path, "w", **profile) as target:
+                for row in range(0, height, step):
+                    for column in range(0, width, step):
+                        window = Window(
+                            column, row, min(step, width - column), min(step, height - row)
+                        )
+                        target.write(_halved(source, window, layout), window=window)
+        made.append(path)
+        source_path = path
+
+
+def _halved(source: rasterio.DatasetReader, window: Window, layout: MapFormat) -> np.ndarray:
+    """The pixels of an overview's window, (band, y, x), from those of the level below."""
+    shape = (int(window.height), int(window.width))
+    below = Window(
+        window.col_off * 2,
+        window.row_off * 2,
+        min(shape[1] * 2, source.width - window.col_off * 2),
+        min(shape[0] * 2, source.height - window.row_off * 2),
+    )
+    pixels = source.read(window=below)
+    odd = [(0, 2 * n - have) for n, have in zip(shape, pixels.shape[1:], strict=True)]
+    pixels = np.pad(pixels, [(0, 0), *odd], mode="edge")
+    fours = pixels.reshape(pixels.shape[0], shape[0], 2, shape[1], 2).transpose(2, 4, 0, 1, 3)
+    fours = fours.reshape(4, *fours.shape[2:])
+    there = fours[:, 0] != NODATA if layout.dtype == "uint8" else ~np.isnan(fours[:, 0])
+    # The class that most of the four have; of equally frequent ones the first met.
+    votes = np.stack(
+        [
+            sum(((fours[i, 0] == fours[j, 0]) & there[i] & there[j]).astype(int) for j in range(4))
+            for i in range(4)
+        ]
+    )
+    halved = np.empty((pixels.shape[0], *shape), pixels.dtype)
+    halved[0] = np.take_along_axis(fours[:, 0], votes.argmax(axis=0)[None], axis=0)[0]
+    number = np.maximum(there.sum(axis=0), 1)
+    total = np.where(there[:, None], fours[:, 1:], 0).astype(np.float32).sum(axis=0)
+    mean = total / number
+    halved[1:] = np.rint(mean) if layout.dtype == "uint8" else mean
+    halved[:, ~there.any(axis=0)] = layout.nodata
+    return halved
+
+
+def _virtual(
+    path: Path,
+    blocks: Sequence[tuple[Path, Window]],
+    layout: MapFormat,
+    grid: GeoBox,
+    overviews: Sequence[Path],
+) -> Path:
+    """Write a virtual raster that places every block, with its overviews in other files."""
+    height, width = grid.shape
+    kind = "Byte" if layout.dtype == "uint8" else "Float32"
+    root = ET.Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
+    ET.SubElement(root, "SRS").text = grid.crs.to_wkt() if grid.crs else ""
+    ET.SubElement(root, "GeoTransform").text = ", ".join(
+        repr(float(value)) for value in grid.affine.to_gdal()
+    )
+    metadata = ET.SubElement(root, "Metadata")
+    ET.SubElement(metadata, "MDI", key="LULC_LEGEND").text = layout.legend.name
+    for number, description in enumerate(layout.descriptions, 1):
+        band = ET.SubElement(root, "VRTRasterBand", dataType=kind, band=str(number))
+        ET.SubElement(band, "Description").text = description
+        ET.SubElement(band, "NoDataValue").text = str(layout.nodata)
+        if number > 1 and layout.dtype == "uint8":
+            ET.SubElement(band, "Scale").text = str(ACTIVATION_SCALE)
+        for block, window in blocks:
+            source = ET.SubElement(band, "SimpleSource")
+            ET.SubElement(source, "SourceFilename", relativeToVRT="1").text = block.name
+            ET.SubElement(source, "SourceBand").text = str(number)
+            size = {"xSize": str(int(window.width)), "ySize": str(int(window.height))}
+            # Said here, GDAL need not open every block to learn it.
+            ET.SubElement(
+                source,
+                "SourceProperties",
+                RasterXSize=size["xSize"],
+                RasterYSize=size["ySize"],
+                DataType=kind,
+                BlockXSize=size["xSize"],
+                BlockYSize=str(min(256, int(window.height))),
+            )
+            ET.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
+            offsets = {"xOff": str(int(window.col_off)), "yOff": str(int(window.row_off))}
+            ET.SubElement(source, "DstRect", **offsets, **size)
+        for overview in overviews:
+            entry = ET.SubElement(band, "Overview")
+            ET.SubElement(entry, "SourceFilename", relativeToVRT="1").text = overview.name
+            ET.SubElement(entry, "SourceBand").text = str(number)
+    files.write_text(path, ET.tostring(root, encoding="unicode"))
+    return path
+
+
+def _sidecar(legend: Legend) -> str:
+    """GDAL's sidecar: a colour table and category names, which a GeoTIFF of several bands
+    cannot hold."""
+    by_id = legend.by_id
+    names, colours = [], []
+    for value in range(max(legend.ids) + 1):
+        entry = by_id.get(value)
+        names.append(f"<Category>{escape(entry.name) if entry else ''}</Category>")
+        red, green, blue = entry.rgb if entry else (0, 0, 0)
+        alpha = 255 if entry else 0
+        colours.append(f'<Entry c1="{red}" c2="{green}" c3="{blue}" c4="{alpha}"/>')
+    return (
+        '<PAMDataset><PAMRasterBand band="1"><ColorInterp>Palette</ColorInterp>'
+        f"<CategoryNames>{''.join(names)}</CategoryNames>"
+        f"<ColorTable>{''.join(colours)}</ColorTable></PAMRasterBand></PAMDataset>\n"
+    )
