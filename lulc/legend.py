@@ -56,9 +56,9 @@ class Legend:
     def __post_init__(self) -> None:
         ids = [c.id for c in self.classes]
         bad = [i for i in ids if not 1 <= i < self.nodata]
-        if not ids or len(set(ids)) < len(ids) or bad:
+        if not 1 <= len(ids) <= 254 or len(set(ids)) < len(ids) or bad:
             raise LegendError(
-                f"a legend needs at least one class and ids that differ and lie in "
+                f"a legend needs 1 to 254 classes with ids that differ and lie in "
                 f"1..{self.nodata - 1}, but {self.name!r} has {ids}"
             )
 

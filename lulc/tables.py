@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 #: The ratios of a class, as named in `Evaluation.to_dict`, with their headings.
 METRICS = {"precision": "precision", "recall": "recall", "f1": "F1", "iou": "IoU"}
 
+#: Longest name of a class in a terminal; merged classes have long ones.
+NAME_WIDTH = 44
+
 #: What stands where a ratio is undefined.
 UNDEFINED = "–"
 
 
 def text(evaluation: Evaluation) -> str:
     """Scores of every class, the averages, and what was merged or left out, for a terminal."""
-    lines = aligned(_rows(evaluation))
+    lines = aligned([[row[0], short(row[1]), *row[2:]] for row in _rows(evaluation)])
     return "\n".join([*lines, "", *_remarks(evaluation)])
 
 
@@ -53,6 +56,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def short(name: str) -> str:
+    """A name in at most `NAME_WIDTH` characters."""
+    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1].rstrip()}…"
 
 
 def number(value: float | None, signed: bool = False) -> str:
