@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
@@ -13,7 +14,7 @@ from lulc import tables
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
-from lulc.reference import LabelMap
+from lulc.reference import LabelMap, crs_of
 from lulc.runs import Run
 from lulc.scores import Evaluation
 
@@ -164,22 +165,21 @@ def on_common_grid(a: LabelMap, b: LabelMap) -> tuple[LabelMap, LabelMap]:
     Raises:
         RunError: another CRS or pixel size, grids shifted by part of a pixel, or no overlap.
     """
-    if a.grid.crs != b.grid.crs:
+    if crs_of(a.grid) != crs_of(b.grid):
         raise RunError(
             f"runs are compared pixel by pixel, but their CRS differ: {_crs(a.grid)} and "
             f"{_crs(b.grid)}; classify both on one grid"
         )
-    # B's pixels in A's: a shift by whole pixels, if they are of one grid.
-    shift = ~a.grid.affine * b.grid.affine
-    column, row = round(shift.c), round(shift.f)
-    # A difference of the pixel size grows along the row: measured at B's far corner.
+    # Corners of B in pixels of A: whole numbers, and B's own size apart, if it is one grid.
     height, width = b.grid.shape
-    far = shift * (width, height)
-    off = (shift.c - column, shift.f - row, far[0] - column - width, far[1] - row - height)
-    if max(map(abs, off)) > SHIFT_TOLERANCE:
+    corners = np.array([(0, 0), (width, 0), (width, height)])
+    placed = np.array([a.grid.wld2pix(*b.grid.pix2wld(*corner)) for corner in corners])
+    column, row = (round(float(shift)) for shift in placed[0])
+    if np.abs(placed - corners - (column, row)).max() > SHIFT_TOLERANCE:
         raise RunError(
             f"runs are compared pixel by pixel, but their grids differ: pixels of "
-            f"{_size(a.grid)} and {_size(b.grid)}, shifted by {shift.c:g}, {shift.f:g} pixels"
+            f"{_size(a.grid)} and {_size(b.grid)}, shifted by {placed[0, 0]:g}, "
+            f"{placed[0, 1]:g} pixels; classify both on one grid"
         )
     left, top = max(0, column), max(0, row)
     right = min(a.grid.shape.x, column + width)
@@ -219,8 +219,9 @@ def _delta(key: str, a: float | None, b: float | None) -> dict[str, float | None
 
 
 def _crs(grid: GeoBox) -> str:
-    epsg = grid.crs.epsg if grid.crs else None
-    return f"EPSG:{epsg}" if epsg else str(grid.crs)[:40]
+    crs = crs_of(grid)
+    epsg = crs.to_epsg()
+    return f"EPSG:{epsg}" if epsg else crs.to_wkt()[:40]
 
 
 def _size(grid: GeoBox) -> str:

@@ -120,7 +120,7 @@ def common_grouping(prediction: Legend, reference: Legend, level: str = "class")
     if level == "class":
         nodes = prediction
         own = crosswalk(prediction, prediction)
-        theirs = crosswalk(reference, prediction)
+        theirs = _related(reference, prediction)
     else:
         nodes = Legend.load(CLC_LEVELS[level])
         own, theirs = _at_level(prediction, level), _at_level(reference, level)
@@ -144,6 +144,17 @@ def common_grouping(prediction: Legend, reference: Legend, level: str = "class")
     }
     ordered = tuple(sorted(groups, key=lambda group: group.id))
     return Grouping(level, prediction, reference, ordered, bridges)
+
+
+def _related(reference: Legend, prediction: Legend) -> Crosswalk:
+    """Reference codes to classes of the map, by a table of either direction."""
+    try:
+        return crosswalk(reference, prediction)
+    except LegendError as error:
+        try:
+            return crosswalk(prediction, reference).inverse()
+        except LegendError:
+            raise error from None
 
 
 def _at_level(legend: Legend, level: str) -> Crosswalk:

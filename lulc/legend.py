@@ -202,6 +202,14 @@ class Crosswalk:
         ignored = self.ignored | (set(self.pairs) - set(pairs))
         return Crosswalk(self.source, other.target, pairs, frozenset(ignored))
 
+    def inverse(self) -> Crosswalk:
+        """The same pairs the other way round; what has no counterpart is not listed."""
+        pairs: dict[int, tuple[int, ...]] = {}
+        for code, targets in self.pairs.items():
+            for target in targets:
+                pairs[target] = (*pairs.get(target, ()), code)
+        return Crosswalk(self.target, self.source, pairs)
+
 
 def crosswalk(source: Legend | str, target: Legend | str) -> Crosswalk:
     """From one legend to another: the identity, a table, or the shortest chain of tables.

@@ -33,8 +33,9 @@ from lulc.legend import Legend
 BLOCK_PIXELS = 1 << 22
 
 #: Error of the warp's interpolated coordinates, in pixels of the reference. GDAL's default of
-#: 0.125 lets the size of the window change single pixels; 1e-4 does not, at 0.8 of the speed.
-WARP_TOLERANCE = 1e-4
+#: 0.125 lets the size of the window change single pixels; this does not, at a fifth of the speed
+#: (which is still that of reading a compressed raster).
+WARP_TOLERANCE = 1e-6
 
 
 class Source(Protocol):
