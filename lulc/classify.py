@@ -11,6 +11,7 @@ import errno
 import getpass
 import hashlib
 import json
+import logging
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,8 @@ from lulc.region import Region
 from lulc.runs import SPOOL, Run
 from lulc.scene import Scene
 
+logger = logging.getLogger(__name__)
+
 #: Called with the blocks done and the blocks of the run, the ones found done included.
 Progress = Callable[[int, int], None]
 
@@ -45,7 +48,7 @@ Progress = Callable[[int, int], None]
 _BYTES_PER_FILTER = 24
 
 
-class Cancelled(RunError):
+class CancelledError(RunError):
     """The run was stopped on request; the same command goes on with it."""
 
 
@@ -117,7 +120,7 @@ def classify(
     executor: Executor | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-    warn: Callable[[str], None] = lambda message: None,
+    warn: Callable[[str], object] = logger.warning,
 ) -> Run:
     """Classify a region of a scene (all of it by default) into a run.
 
@@ -125,7 +128,7 @@ def classify(
     same run unfinished is continued. `tile` is the side of a block in pixels, rounded to the
     model's stride; the result does not depend on it. `executor` computes the blocks, by
     default two threads, so that one reads and writes while the other is in the network.
-    Raises LulcError for what does not fit, `Cancelled` when `cancelled()` turns true.
+    Raises LulcError for what does not fit, `CancelledError` when `cancelled()` turns true.
     """
     begin = perf_counter()
     if dtype not in ("uint8", "float32"):
@@ -218,7 +221,7 @@ def _run_blocks(
     """Have every block computed that is not in the spool. Returns seconds in the network."""
     waiting = [block for block in blocks if not task.path(block).is_file()]
     done, seconds = len(blocks) - len(waiting), 0.0
-    report = progress or (lambda done, total: None)
+    report = progress or _silent
     report(done, len(blocks))
     with _executor(executor) as pool:
         running: set[Future[float]] = set()
@@ -238,13 +241,17 @@ def _run_blocks(
                     done += 1
                     report(done, len(blocks))
                 if cancelled():
-                    raise Cancelled(
+                    raise CancelledError(
                         f"cancelled after {done} of {len(blocks)} blocks; the same command "
                         f"with --out {task.spool.parent} goes on"
                     )
         finally:
             for future in running:
                 future.cancel()
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress."""
 
 
 #: Blocks handed to the executor at once.
@@ -256,8 +263,12 @@ def _executor(executor: Executor | None) -> Iterator[Executor]:
     if executor is not None:
         yield executor
         return
-    with ThreadPoolExecutor(2, thread_name_prefix="lulc-block") as pool:
+    pool = ThreadPoolExecutor(2, thread_name_prefix="lulc-block")
+    try:
         yield pool
+    finally:
+        # After an error or a cancel, a block under way is not waited for.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that becomes `path` when the block ends without error.
 
-    Keeps the suffix, which GDAL and Keras read the format from.
+    Keeps the suffix, which GDAL and Keras read the format from. The folder must be there: a
+    worker that is late must not bring a deleted run's folder back.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{os.getpid()}-{os.urandom(3).hex()}{path.suffix}")
     try:
         yield temporary
@@ -25,7 +25,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file, whole or not at all, and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -219,9 +219,8 @@ def _virtual(
                 BlockXSize=size["xSize"],
                 BlockYSize=str(min(256, int(window.height))),
             )
-            ET.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
-            offsets = {"xOff": str(int(window.col_off)), "yOff": str(int(window.row_off))}
-            ET.SubElement(source, "DstRect", **offsets, **size)
+            for rectangle, x, y in (("SrcRect", 0, 0), ("DstRect", window.col_off, window.row_off)):
+                ET.SubElement(source, rectangle, {"xOff": str(int(x)), "yOff": str(int(y)), **size})
         for overview in overviews:
             entry = ET.SubElement(band, "Overview")
             ET.SubElement(entry, "SourceFilename", relativeToVRT="1").text = overview.name

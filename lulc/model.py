@@ -65,6 +65,7 @@ class Model:
         Only the weights and the layers are kept, not the optimiser's state.
         """
         path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
         with files.replacing(path / "model.keras") as temporary:
             network.save(temporary, include_optimizer=False)
             card = replace(card, weights=files.sha256(temporary))

@@ -83,7 +83,8 @@ class UNet:
             return activate(x, stage, number)
 
         def activate(x, stage, number):
-            x = layers.BatchNormalization(name=f"{stage}_bn{number}")(x)
+            # A short training has few steps for the running statistics to settle in.
+            x = layers.BatchNormalization(momentum=0.9, name=f"{stage}_bn{number}")(x)
             return layers.ReLU(name=f"{stage}_relu{number}")(x)
 
         x = image = Input((None, None, self.bands), name="image")
