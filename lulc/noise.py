@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
+# Chosen among a few dozen so that seed 7, the region of the demonstration, shows a town, a lake
+# with islands, fields, forest and a mire within its first 1024 pixels.
+_SALT = 15
+
 # The mean squared weight of cubic B-spline interpolation is 151/315 along each axis, and a
 # uniform variate has variance 1/12: what brings `smooth` to variance 1.
 _SMOOTH_GAIN = np.float32((12.0**0.5) * 315.0 / 151.0)
@@ -24,7 +28,7 @@ _GRADIENT_GAIN = np.float32(5.7)
 
 def key(seed: int, layer: str) -> int:
     """A 32-bit key that makes the layer called `layer` of `seed` independent of all others."""
-    return zlib.crc32(f"{seed}/{layer}".encode())
+    return zlib.crc32(f"{_SALT}:{seed}/{layer}".encode())
 
 
 def hashed(k: int, iy: NDArray, ix: NDArray) -> NDArray[np.uint32]:

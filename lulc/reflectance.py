@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lulc import landscape, noise
+from lulc import landscape, noise, parcels
 from lulc.landscape import Ground
 from lulc.noise import Floats, Ints, key
 
@@ -21,10 +21,10 @@ BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B11", "B12")
 
 # Reflectance in percent, in the order of BANDS.
 _PERCENT = {
-    "pine": (2.2, 3.8, 2.7, 6.3, 15.0, 18.0, 20.0, 11.8, 6.0),
-    "spruce": (1.8, 3.2, 2.1, 5.0, 13.0, 15.8, 17.5, 8.6, 4.1),
-    "birch": (2.3, 4.9, 2.5, 7.8, 24.0, 30.5, 33.5, 15.5, 6.8),
-    "undergrowth": (3.6, 6.2, 5.3, 10.6, 21.0, 25.0, 27.0, 21.5, 12.2),
+    "pine": (2.3, 3.9, 2.9, 6.6, 15.5, 18.5, 20.5, 12.6, 6.5),
+    "spruce": (1.7, 3.0, 2.0, 4.6, 12.0, 14.5, 16.0, 7.6, 3.6),
+    "birch": (2.3, 5.0, 2.5, 7.8, 25.5, 33.0, 36.0, 15.8, 6.9),
+    "undergrowth": (3.3, 5.8, 5.0, 10.2, 20.5, 24.5, 26.5, 21.0, 12.0),
     "slash": (5.0, 7.2, 8.4, 12.2, 16.5, 18.5, 20.5, 24.5, 16.5),
     "green cereal": (2.9, 6.0, 3.5, 9.4, 28.0, 36.0, 39.5, 17.5, 8.5),
     "ripening cereal": (4.9, 8.6, 8.6, 14.2, 24.5, 28.5, 31.5, 26.0, 16.0),
@@ -34,9 +34,9 @@ _PERCENT = {
     "bare soil": (7.2, 9.4, 11.6, 14.2, 16.2, 17.8, 19.6, 26.5, 21.0),
     "grass": (3.9, 7.0, 5.4, 11.6, 24.0, 29.5, 32.0, 23.0, 12.0),
     "roof": (11.5, 12.8, 14.2, 15.2, 16.4, 17.4, 18.2, 20.5, 18.5),
-    "asphalt": (7.6, 8.6, 9.4, 10.2, 11.2, 12.0, 12.6, 14.6, 13.2),
+    "asphalt": (6.2, 7.2, 7.8, 8.8, 10.0, 10.8, 11.4, 13.4, 12.2),
     "garden": (3.2, 6.2, 4.2, 9.6, 23.0, 28.5, 31.0, 18.0, 9.0),
-    "gravel": (11.5, 14.5, 17.0, 18.8, 20.2, 21.4, 22.6, 28.5, 25.5),
+    "gravel": (8.5, 10.8, 13.2, 14.8, 16.2, 17.4, 18.6, 24.5, 22.0),
     "peat": (4.2, 5.4, 6.8, 8.6, 10.4, 11.8, 13.4, 20.0, 16.5),
     "bog": (3.5, 6.2, 5.6, 10.0, 17.0, 19.8, 21.5, 18.0, 9.6),
     "reed": (3.0, 5.4, 4.0, 8.4, 18.5, 22.5, 24.5, 12.5, 6.2),
@@ -129,8 +129,12 @@ def _surface(seed: int, g: Ground, y: Ints, x: Ints) -> Floats:
     stripe = np.abs(g.along * 3 - np.floor(g.along * 3) - 0.5) - 0.25
     image[:, farmland] *= 1 + np.float32(0.10) * stripe[farmland]
 
-    paint(truth == landscape.MARSH, {"bog": 1 - soil * 0.35, "reed": soil * 0.35})
-    dark = (g.soil == landscape.PEAT) | (_bits(g, 3) < 0.3)
+    bushy = np.clip(0.3 + 0.3 * smooth("bog", 7.0), 0, 0.9)
+    paint(
+        truth == landscape.MARSH,
+        {"bog": 1 - bushy, "undergrowth": bushy * 0.6, "pine": bushy * 0.4},
+    )
+    dark = (g.soil == landscape.PEAT) | (_bits(g, 3) < 0.12)
     gravel = 0.55 + 0.4 * speck
     paint((truth == landscape.BARE) & ~dark, {"gravel": gravel, "slash": 1 - gravel})
     paint((truth == landscape.BARE) & dark, {"peat": 1.05 - 0.1 * speck})
@@ -138,7 +142,7 @@ def _surface(seed: int, g: Ground, y: Ints, x: Ints) -> Floats:
     # A roof or a yard is smaller than a pixel; gardens and trees lie between.
     yard = noise.uniform(key(seed, "yard"), y, x)
     tree = np.clip(0.4 + 0.3 * smooth("garden trees", 5.0), 0, 1)
-    roof = np.clip(speck * 1.1 - 0.35, 0, 1) * 0.8
+    roof = np.clip(speck * 1.2 - 0.35, 0, 1) * 0.8
     hard = (1 - roof) * np.clip(yard - 0.45, 0, 1)
     left = 1 - roof - hard
     paint(
@@ -151,8 +155,8 @@ def _surface(seed: int, g: Ground, y: Ints, x: Ints) -> Floats:
             "pine": left * tree * 0.6,
         },
     )
-    roof = np.clip(speck * 1.2 - 0.2, 0, 1) * 0.9
-    hard = (1 - roof) * np.clip(0.5 + yard * 0.5, 0, 1)
+    roof = np.clip(speck * 1.2 - 0.2, 0, 1) * np.where(g.road == 2, np.float32(0.1), 0.8)
+    hard = (1 - roof) * np.clip(0.2 + yard * 0.7, 0, 1)
     left = 1 - roof - hard
     paint(truth == landscape.DENSE, {"roof": roof, "asphalt": hard, "garden": left})
 
@@ -164,13 +168,13 @@ def _surface(seed: int, g: Ground, y: Ints, x: Ints) -> Floats:
     paint(truth == landscape.REEDS, {"reed": thick, "brown lake": 1 - thick})
 
     # Tracks are narrower than a pixel.
-    at = g.track & (truth < landscape.REEDS)
+    at = (g.road == 1) & (truth < landscape.REEDS)
     image[:, at] = 0.55 * image[:, at] + 0.45 * _SPECTRA["gravel"][:, None]
     return image
 
 
 def _bits(g: Ground, shift: int) -> Floats:
-    return landscape.share_of_bits(g.parcel, shift)
+    return parcels.share(g.parcel, shift)
 
 
 def _light(seed: int, image: Floats, g: Ground, y: Ints, x: Ints) -> Floats:
@@ -197,10 +201,10 @@ def _sense(seed: int, image: Floats, y: Ints, x: Ints) -> None:
     """Haze, the region's own calibration, and the sensor's noise; in place."""
     one = np.zeros(1, np.int64)
     lots = noise.uniform(key(seed, "radiometry"), one, np.arange(len(BANDS) + 2))
-    haze = 0.004 + 0.006 * lots[-1] + 0.003 * noise.fractal(key(seed, "haze"), y, x, 420.0, 2)
+    haze = 0.001 + 0.005 * lots[-1] + 0.0025 * noise.fractal(key(seed, "haze"), y, x, 420.0, 2)
     haze = np.maximum(haze, 0).astype(np.float32)
     for b, band in enumerate(image):
-        band *= 1 + np.float32(0.08) * (lots[-2] - 0.5) + np.float32(0.05) * (lots[b] - 0.5)
+        band *= 1 + np.float32(0.06) * (lots[-2] - 0.5) + np.float32(0.03) * (lots[b] - 0.5)
         band += haze * _HAZE[b]
         grain = noise.white(key(seed, f"sensor {b}"), y, x)
         band += grain * (np.float32(0.0009) + np.float32(0.008) * band)
@@ -213,5 +217,5 @@ def _clouded(seed: int, y: Ints, x: Ints) -> NDArray[np.bool_]:
     lot = float(noise.uniform(key(seed, "cloud"), one, one)[0])
     if lot < 0.35:
         return np.zeros((y.size, x.size), bool)
-    cloud = noise.fractal(key(seed, "clouds"), y, x, 110.0, 4)
-    return cloud > np.float32(2.6 - 0.7 * lot)
+    cloud = noise.fractal(key(seed, "clouds"), y, x, 80.0, 5, 0.6)
+    return cloud > np.float32(2.5 - 0.7 * lot)
