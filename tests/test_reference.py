@@ -75,6 +75,10 @@ def test_ambiguous_values_are_refused_unless_named(tmp_path):
 def test_values_above_49_and_a_single_fit_settle_it(tmp_path):
     assert detect_codes(raster(tmp_path / "a.tif", pattern([111, 523], "uint16"))) == "clc"
     assert detect_codes(raster(tmp_path / "b.tif", pattern([1, 46, 49]))) == "clc-fi"
+    declared = pattern([-9999, 111, 523], "int32")
+    assert detect_codes(raster(tmp_path / "d.tif", declared, nodata=-9999)) == "clc"
+    with pytest.raises(ReferenceDataError, match="-9999"):
+        detect_codes(raster(tmp_path / "d.tif", declared))
     assert detect_codes(raster(tmp_path / "c.tif", pattern([10, 20, 95]))) == "worldcover"
 
 
