@@ -74,9 +74,10 @@ def urbanity(seed: int, y: Ints, x: Ints, villages: list[Village]) -> Floats:
     py = (rows + noise.uniform(key(seed, "town y"), rows, columns)) * _TOWN
     px = (columns + noise.uniform(key(seed, "town x"), rows, columns)) * _TOWN
     size = noise.uniform(key(seed, "town"), rows, columns)
-    centres = [
-        (i, j, 16 + 80 * (r - _VILLAGE), 0.55 + 0.5 * (r - _VILLAGE)) for i, j, r in villages
-    ]
+    centres = []  # row, column, radius, and how built-up the middle is
+    for i, j, r in villages:
+        above = r - _VILLAGE
+        centres.append((i, j, 16 + 80 * above, 0.55 + 0.5 * above))
     for i, j, r in zip(*(a.ravel().tolist() for a in (py, px, size)), strict=True):
         if r > 0.4:
             centres.append((i, j, 80 + 150 * r, 1.22))
@@ -115,8 +116,8 @@ def pits(seed: int, y: Ints, x: Ints) -> NDArray[np.bool_]:
     px = (columns + noise.uniform(k + 1, rows, columns)) * _PIT
     size = noise.uniform(k + 2, rows, columns)
     rough = 0.5 * noise.fractal(k + 3, y, x, 16.0, 3)
-    for cy, cx, s in zip(py.ravel(), px.ravel(), size.ravel(), strict=True):
-        radius = 3.0 + 42.0 * max(float(s) - 0.3, 0) ** 2 / 0.49
+    for cy, cx, s in zip(*(a.ravel().tolist() for a in (py, px, size)), strict=True):
+        radius = 3.0 + 42.0 * max(s - 0.3, 0) ** 2 / 0.49
         at = _span(y, cy, 2 * radius), _span(x, cx, 2 * radius)
         reach = ((y[at[0]] - cy) ** 2 + (x[:, at[1]] - cx) ** 2) / radius**2
         pits[at] |= reach + rough[at] < 1

@@ -31,6 +31,11 @@ _BLOCK = 256
 _REACH = 24
 
 
+def classes(seed: int, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
+    """The 13 classes, mistakes included, of a window in pixels of 20 m: what is then coded."""
+    return _assembled(seed, 2, top, left, height, width)
+
+
 def codes(seed: int, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
     """Finnish level-4 codes of a window in pixels of 20 m."""
     return _assembled(seed, 0, top, left, height, width)
@@ -56,7 +61,7 @@ def _assembled(seed: int, layer: int, top: int, left: int, height: int, width: i
 
 @lru_cache(maxsize=16)
 def _block(seed: int, top: int, left: int) -> NDArray[np.uint8]:
-    """(2, y, x): the codes, and where they are wrong, of one fixed block."""
+    """(3, y, x): the codes, where they are wrong, and the classes, of one fixed block."""
     y0, x0 = top - _REACH, left - _REACH
     size = _BLOCK + 2 * _REACH
     ground = landscape.survey(seed, 2 * y0, 2 * x0, 2 * size, 2 * size)
@@ -64,10 +69,11 @@ def _block(seed: int, top: int, left: int) -> NDArray[np.uint8]:
     mistaken = _mistaken(seed, honest, y0, x0)
     right, final = _generalised(honest), _generalised(mistaken)
     inner = slice(_REACH, -_REACH)
-    both = np.stack([_coded(seed, final, ground, y0, x0), (final != right).astype(np.uint8)])
-    both = both[:, inner, inner].copy()
-    both.setflags(write=False)
-    return both
+    mistakes = (final != right).astype(np.uint8)
+    layers = np.stack([_coded(seed, final, ground, y0, x0), mistakes, final])
+    layers = layers[:, inner, inner].copy()
+    layers.setflags(write=False)
+    return layers
 
 
 def _majority(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -78,15 +84,15 @@ def _majority(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(alone & pair, b, np.where(alone & (c == d), c, a))
 
 
-def _mistaken(seed: int, classes: NDArray[np.uint8], y0: int, x0: int) -> NDArray[np.uint8]:
+def _mistaken(seed: int, honest: NDArray[np.uint8], y0: int, x0: int) -> NDArray[np.uint8]:
     """The classes with a share of their patches mistaken, each as a whole within its unit."""
-    y = np.arange(y0, y0 + classes.shape[0])[:, None]
-    x = np.arange(x0, x0 + classes.shape[1])[None, :]
+    y = np.arange(y0, y0 + honest.shape[0])[:, None]
+    x = np.arange(x0, x0 + honest.shape[1])[None, :]
     unit = noise.cells(key(seed, "unit"), y, x, _UNIT)
-    luck = noise.uniform(key(seed, "mistake"), unit[0] * 16 + classes, unit[1])
+    luck = noise.uniform(key(seed, "mistake"), unit[0] * 16 + honest, unit[1])
     table = np.arange(256, dtype=np.uint8)
     table[list(MISTAKEN)] = list(MISTAKEN.values())
-    return np.where(luck < WRONG_SHARE, table[classes], classes)
+    return np.where(luck < WRONG_SHARE, table[honest], honest)
 
 
 def _small(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:

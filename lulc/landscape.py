@@ -93,31 +93,35 @@ def _survey(seed: int, y: Ints, x: Ints) -> Ground:
     farmed = farm.worked & (shore > 1.5 + 3 * parcels.share(farm.bits, 8)) & ~water
     field, grass = farmed & farm.field, farmed & farm.grass
     edge = np.maximum(1 - distance(farmed)[half] / 5, 0) * ~farmed[half]
-    broad = broad + 0.22 * edge
-    cover = cover - 0.42 * edge
+    broad += 0.22 * edge
+    cover -= 0.42 * edge
 
     # Settlements.
     main, track, villages = roads(seed, y, x)
     built_up = urbanity(seed, y, x, villages)
     block, by, bx, _ = parcels.parcels(seed, "block", y, x, 9.0, 14.0)
     to_road = distance(main)
-    urban = built_up + 0.22 * np.maximum(1 - to_road / 9, 0) * (built_up > 0)
+    urban = built_up + np.float32(0.22) * np.maximum(1 - to_road / 9, 0) * (built_up > 0)
     built = urban[by, bx] + 0.5 * (parcels.share(block, 0) - 0.5)
     dry = ~water & (shore > 1)
     trade = 0.5 * built + 0.35 * fractal("trade", 70.0, 2)[by, bx]
     dense_block = (built > 0.6) & (trade > 0.66) & dry
     sparse_block = (built > 0.6) & dry & ~dense_block
-    street_bits = parcels.parcels(seed, "street", y, x, 34.0, 52.0)[0]
+    street_bits = parcels.parcels(seed, "street", y, x, 42.0, 64.0)[0]
     street = np.zeros(shape, bool)
-    street[1:] = street_bits[1:] != street_bits[:-1]
-    street[:, 1:] |= street_bits[:, 1:] != street_bits[:, :-1]
+    down, right = street_bits[1:] != street_bits[:-1], street_bits[:, 1:] != street_bits[:, :-1]
+    for side in (np.s_[1:], np.s_[:-1]):  # of a border between two quarters
+        street[side] |= down
+        street[:, side] |= right
     street &= (urban > 0.72) & dry
     rural = np.clip(0.6 + 0.9 * fractal("rural", 60.0, 2), 0, 2.5)
     chance = 0.010 + 0.03 * farmed + 0.24 * (to_road < 7) + 0.08 * (distance(farmed) < 8)
     chance = rural * (chance + 0.42 * (shore < 4)) + 0.45 * np.clip(urban, 0, 1)
     plots = houses(seed, y, x, np.where(water, 0, chance)) & ~water
-    pit = pits(seed, y, x) & dry & (urban < 0.5)
-    mire = (wet > 1.35 + 0.2 * fractal("mire", 12.0, 2)) & (height < 0.55) & ~water & ~farmed
+    scar = (fractal("scar", 7.0, 1) > 2.1) & (distance(main | track) < 12)
+    pit = (pits(seed, y, x) | scar) & dry & (urban < 0.5)
+    mire = (wet > 1.35 + 0.2 * fractal("mire", 12.0, 2)) & (height < 0.55) & ~farmed
+    mire &= height > 0.07 + 0.04 * fractal("mire shore", 20.0, 2)
     opened = pit | mire | dense_block
     rim = np.maximum(1 - np.minimum(distance(opened), to_road)[half] / 4, 0)
     line = power_line(seed, y2, x2)

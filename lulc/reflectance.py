@@ -78,7 +78,7 @@ def observe(seed: int, top: int, left: int, height: int, width: int) -> tuple[Fl
         out[i] = ndimage.gaussian_filter(band, _BLUR_SIGMA, truncate=4)[inner, inner]
     y, x = y[inner], x[:, inner]
     _sense(seed, out, y, x)
-    return out, ~_clouded(seed, y, x)
+    return out, ~clouded(seed, y, x)
 
 
 def _surface(seed: int, g: Ground, y: Ints, x: Ints) -> Floats:
@@ -211,7 +211,7 @@ def _sense(seed: int, image: Floats, y: Ints, x: Ints) -> None:
     np.maximum(image, np.float32(0.0001), out=image)
 
 
-def _clouded(seed: int, y: Ints, x: Ints) -> NDArray[np.bool_]:
+def clouded(seed: int, y: Ints, x: Ints) -> NDArray[np.bool_]:
     """Where clouds left a gap: none in about a third of the regions, else a few percent."""
     one = np.zeros(1, np.int64)
     lot = float(noise.uniform(key(seed, "cloud"), one, one)[0])

@@ -161,7 +161,9 @@ def write(
     grid = place(seed, size)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    coarse = GeoBox((-(-size // 2), -(-size // 2)), grid.affine * Affine.scale(2), grid.crs)
+    half = -(-size // 2)
+    twice = Affine(2 * PIXEL, 0, grid.affine.c, 0, -2 * PIXEL, grid.affine.f)
+    coarse = GeoBox((half, half), twice, CRS)
     makers = {
         "bands": _File(
             grid, "uint16", 0, BANDS, "Sentinel-2-like surface reflectance", Resampling.average
