@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import ModuleType
 
 from lulc.errors import ModelError
@@ -16,15 +19,42 @@ def tensorflow() -> ModuleType:
     doubles the speed on those measured (docs/benchmarks.md). Both variables only work
     before the import, and what the user has set stays.
     """
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet():
+        import tensorflow as tf
 
-    for gpu in tf.config.list_physical_devices("GPU"):
-        # Too late once a GPU is in use: then whoever used it first has decided.
-        with suppress(RuntimeError):
-            tf.config.experimental.set_memory_growth(gpu, True)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            # Too late once a GPU is in use: then whoever used it first has decided.
+            with suppress(RuntimeError):
+                tf.config.experimental.set_memory_growth(gpu, True)
+        tf.config.list_logical_devices()
     return tf
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what TensorFlow's C++ side writes to standard error while it starts.
+
+    It announces its settings there before any log level counts. When starting fails, what it
+    wrote is the explanation and is shown.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            notes.seek(0)
+            sys.stderr.write(notes.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def resolve(device: str = "auto") -> str:

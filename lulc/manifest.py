@@ -15,7 +15,6 @@ from xml.sax.saxutils import quoteattr
 import pystac
 import shapely
 from odc.geo.geobox import GeoBox
-from rasterio.windows import Window
 
 from lulc import files
 from lulc.legend import Legend
@@ -23,6 +22,7 @@ from lulc.mapfile import ACTIVATION_SCALE, MapFormat
 from lulc.model import Model
 from lulc.region import Region
 from lulc.scene import Scene
+from lulc.task import Task
 
 _SCHEMAS = "https://stac-extensions.github.io"
 
@@ -41,24 +41,13 @@ EXTENSIONS = tuple(
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 
-def item(
-    *,
-    identifier: str,
-    grid: GeoBox,
-    scene: Scene,
-    model: Model,
-    region: Region | None,
-    window: Window,
-    layout: MapFormat,
-    map_path: Path,
-    facts: Mapping[str, Any],
-    created: datetime,
-) -> dict[str, Any]:
-    """The item of a run whose map is `map_path`, as a dictionary ready for JSON.
+def item(task: Task, map_path: Path, facts: Mapping[str, Any], created: datetime) -> dict[str, Any]:
+    """The item of a run that wrote `map_path`, as a dictionary ready for JSON.
 
     `facts` are further properties, such as warnings and timings.
     """
-    card = model.card
+    scene, model, layout, grid = task.scene, task.model, task.layout, task.grid
+    card, request = model.card, task.request()
     outline = grid.extent.to_crs("EPSG:4326").geom
     properties = {
         "title": f"Land cover of {scene.name} by {card.name}",
@@ -67,10 +56,8 @@ def item(
         **_mlm(model, layout),
         "processing:software": {"lulc": version("lulc"), **_versions()},
         "lulc:scene": _scene(scene),
-        "lulc:region": _region(region),
-        "lulc:window": [
-            int(v) for v in (window.col_off, window.row_off, window.width, window.height)
-        ],
+        "lulc:region": _region(task.region),
+        "lulc:window": request["window"],
         "lulc:model": {"name": card.name, "path": str(model.path), "weights": card.weights},
         "lulc:normalisation": {
             "mean": [band.mean for band in card.bands],
@@ -86,7 +73,7 @@ def item(
         **facts,
     }
     made = pystac.Item(
-        id=identifier,
+        id=map_path.parent.name,
         geometry=json.loads(shapely.to_geojson(outline)),
         bbox=list(outline.bounds),
         datetime=created,
