@@ -19,18 +19,14 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from lulc import generalise, indices, landscape, reflectance
+from lulc import config, generalise, indices, landscape, reflectance
 from lulc.errors import RegionError
-from lulc.legend import Legend
+from lulc.layers import CRS, PIXEL, SCALE, layers
 from lulc.reflectance import BANDS
 
 __all__ = ["BANDS", "CRS", "PIXEL", "Landscape", "place", "write"]
-
-PIXEL = 10.0
-CRS = "EPSG:3067"
 
 #: The middle of the spiral that the regions are laid along (easting, northing).
 CENTRE = (560_000, 6_770_000)
@@ -39,7 +35,6 @@ CELL = 4096
 MAX_SEED = 9999
 SIZES = (64, 65_536)
 
-SCALE = 0.0001  # of bands.tif: reflectance = value x SCALE
 BLOCK = 512  # pixels a side written at a time
 
 
@@ -129,6 +124,12 @@ def _windows(size: int) -> Iterator[Window]:
             yield Window(column, row, min(BLOCK, size - column), min(BLOCK, size - row))
 
 
+def _halved(window: Window) -> Window:
+    """The same window in pixels of 20 m; its offsets are even."""
+    row, column, height, width = _extent(window)
+    return Window(column // 2, row // 2, -(-width // 2), -(-height // 2))
+
+
 def write(
     directory: str | os.PathLike[str],
     size: int = 1024,
@@ -161,37 +162,7 @@ def write(
     grid = place(seed, size)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    half = -(-size // 2)
-    twice = Affine(2 * PIXEL, 0, grid.affine.c, 0, -2 * PIXEL, grid.affine.f)
-    coarse = GeoBox((half, half), twice, CRS)
-    makers = {
-        "bands": _File(
-            grid, "uint16", 0, BANDS, "Sentinel-2-like surface reflectance", Resampling.average
-        ),
-        "indices": _File(
-            grid, "uint8", 255, indices.INDICES, "spectral indices", Resampling.average
-        ),
-        "corine": _File(
-            coarse,
-            "uint8",
-            255,
-            ("land cover",),
-            "CORINE-like land cover, Finnish level-4 codes",
-            Resampling.nearest,
-            legend="clc-fi",
-            tag="LULC_CODES",
-        ),
-        "truth": _File(
-            grid,
-            "uint8",
-            255,
-            ("land cover",),
-            "true land cover",
-            Resampling.nearest,
-            legend="lulc13",
-            tag="LULC_LEGEND",
-        ),
-    }
+    makers = layers(grid, BANDS)
     paths = {name: directory / f"{name}.tif" for name in makers}
     parts = {
         name: path.with_name(f".{path.name}.{os.getpid()}.part") for name, path in paths.items()
@@ -202,37 +173,32 @@ def write(
         bands, valid = land.bands(window)
         digits = np.clip(np.rint(bands / SCALE), 1, 65535).astype(np.uint16)
         coded = _indices(digits * np.float32(SCALE))
-        row, column, height, width = _extent(window)
-        half = Window(column // 2, row // 2, -(-width // 2), -(-height // 2))
         return window, {
             "bands": np.where(valid, digits, np.uint16(0)),
             "indices": np.where(valid, coded, np.uint8(255)),
             "truth": land.truth(window)[None],
-            "corine": land.reference(half)[None],
+            "corine": land.reference(_halved(window))[None],
         }
 
+    windows = list(_windows(size))
     try:
-        windows = list(_windows(size))
-        files = {name: maker.create(parts[name], seed) for name, maker in makers.items()}
-        try:
-            with ThreadPoolExecutor(2) as pool:
-                for done, (window, layers) in enumerate(_ordered(pool, block, windows), 1):
-                    half = Window(
-                        window.col_off // 2,
-                        window.row_off // 2,
-                        layers["corine"].shape[2],
-                        layers["corine"].shape[1],
-                    )
-                    for name, layer in layers.items():
-                        files[name].write(layer, window=half if name == "corine" else window)
-                    if progress:
-                        progress(done, len(windows))
-        finally:
-            for file in files.values():
-                file.close()
-        for name, maker in makers.items():
-            maker.finish(parts[name])
-            parts[name].replace(paths[name])
+        with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE_MIB):
+            files = {name: maker.create(parts[name], seed) for name, maker in makers.items()}
+            try:
+                with ThreadPoolExecutor(2) as pool:
+                    for done, (window, blocks) in enumerate(_ordered(pool, block, windows), 1):
+                        for name, values in blocks.items():
+                            at = _halved(window) if name == "corine" else window
+                            files[name].write(values, window=at)
+                        if progress:
+                            progress(done, len(windows))
+            finally:
+                for file in files.values():
+                    file.close()
+            for name, maker in makers.items():
+                maker.finish(parts[name])
+            for name, part in parts.items():
+                part.replace(paths[name])
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
@@ -248,57 +214,3 @@ def _ordered(pool: ThreadPoolExecutor, work: Callable, items: list) -> Iterator:
             yield ahead.pop(0).result()
     for future in ahead:
         yield future.result()
-
-
-@dataclass(frozen=True)
-class _File:
-    """How one of the four files is laid out."""
-
-    grid: GeoBox
-    dtype: str
-    nodata: int
-    names: tuple[str, ...]
-    title: str
-    resampling: Resampling
-    legend: str = ""
-    """Whose ids the values are, if they are classes."""
-    tag: str = ""
-    """The tag that names it."""
-
-    def create(self, path: Path, seed: int) -> rasterio.io.DatasetWriter:
-        file = rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            height=self.grid.height,
-            width=self.grid.width,
-            count=len(self.names),
-            dtype=self.dtype,
-            nodata=self.nodata,
-            crs=CRS,
-            transform=self.grid.affine,
-            tiled=True,
-            blockxsize=256,
-            blockysize=256,
-            compress="deflate",
-            zlevel=4,
-            predictor=2,
-            interleave="band",
-            bigtiff="if_safer",
-        )
-        file.descriptions = self.names
-        title = f"Simulated region {seed}: {self.title}"
-        file.update_tags(SIMULATED="yes", TITLE=title)
-        if self.dtype == "uint16":
-            file.scales = [SCALE] * len(self.names)
-        if self.legend:
-            file.update_tags(**{self.tag: self.legend})
-            file.write_colormap(1, Legend.load(self.legend).colormap())
-        return file
-
-    def finish(self, path: Path) -> None:
-        """Add the overviews."""
-        levels = [2**i for i in range(1, 10) if max(self.grid.shape) // 2**i >= 128]
-        if levels:
-            with rasterio.open(path, "r+") as file:
-                file.build_overviews(levels, self.resampling)
