@@ -1,0 +1,1 @@
+"""The dashboard: thin views over `lulc`. Serve it with `panel serve dashboard`."""

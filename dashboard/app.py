@@ -1,0 +1,59 @@
+"""The page: one state, one shelf, four places."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.compare import Compare
+from dashboard.explore import Explore
+from dashboard.runs import Runs
+from dashboard.scores import Scores
+from dashboard.shelf import Shelf
+from dashboard.state import State
+
+#: What the address of the page remembers: parameter and its name there.
+IN_ADDRESS = {
+    "place": "page", "scene": "scene", "run": "run", "other": "with", "overlay": "layer",
+    "class_id": "class", "base": "image", "reference": "reference", "level": "level",
+}  # fmt: skip
+
+#: The look: calm, dense enough for an instrument.
+THEME = {
+    "palette": {"primary": {"main": "#0b6e75"}},
+    "typography": {"fontSize": 13, "button": {"textTransform": "none"}},
+}
+
+
+def create_page() -> pmui.Page:
+    """A page of its own for a session."""
+    pn.extension("tabulator", notifications=False)
+    hv.extension("bokeh")
+    state = State()
+    shelf = Shelf(state)
+    if not shelf.references:
+        state.reference = ""
+    elif not state.reference:
+        state.reference = next(iter(shelf.references))
+    explore = Explore(state, shelf)
+    views = {
+        "Explore": explore,
+        "Scores": Scores(state, shelf),
+        "Compare": Compare(state, shelf),
+        "Runs": Runs(state, shelf),
+    }
+    tabs = pmui.Tabs(
+        *((name, view.panel) for name, view in views.items()),  # type: ignore[attr-defined]
+        sizing_mode="stretch_both",
+    )
+    places = list(views)
+    tabs.param.watch(lambda event: state.param.update(place=places[event.new]), "active")
+    state.param.watch(lambda event: tabs.param.update(active=places.index(event.new)), "place")
+    page = pmui.Page(title="lulc", main=[tabs], theme_config=THEME, busy_indicator=None)
+    if pn.state.location is not None:
+        pn.state.location.sync(state, IN_ADDRESS)
+    if pn.state.curdoc is not None:
+        explore.progress.watch()
+        pn.state.onload(explore.start)
+    return page

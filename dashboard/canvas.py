@@ -1,0 +1,295 @@
+"""The map: a picture of an order on the part of the earth that is in view.
+
+Panning, zooming, resizing and a new order all end in the same place: one picture is painted
+in a thread, the newest request wins, and only the images that changed travel to the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import panel as pn
+import param
+from bokeh.models import (
+    BoxSelectTool,
+    CustomJS,
+    CustomJSHover,
+    HoverTool,
+    MercatorTicker,
+    MercatorTickFormatter,
+    PanTool,
+)
+
+from dashboard import layers
+from dashboard.layers import NOTHING, Order, Picture
+from dashboard.warp import View
+from lulc.errors import LulcError
+
+#: The view before the page has told its size, over the middle of Finland.
+_SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
+
+#: Keeps pixels square when the map's frame changes, without asking the server.
+_SQUARE = """
+const [w, h] = [figure.inner_width, figure.inner_height]
+if (w < 20 || h < 20) return
+const [x, y] = [figure.x_range, figure.y_range]
+const known = figure.tags.length == 2 ? figure.tags : null
+const pixel = known ? (x.end - x.start) / known[0]
+                    : Math.max((x.end - x.start) / w, (y.end - y.start) / h)
+const [mx, my] = [(x.start + x.end) / 2, (y.start + y.end) / 2]
+figure.tags = [w, h]
+x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
+y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
+"""
+
+_LONGITUDE = "return (special_vars.x / 20037508.342789244 * 180).toFixed(5)"
+_LATITUDE = (
+    "return (Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90).toFixed(5)"
+)
+
+
+class Canvas(param.Parameterized):
+    """A map that shows `order`; read what it shows from `picture`."""
+
+    order = param.Parameter(default=Order(), doc="What is to be shown.")
+    view = param.Parameter(default=_SOMEWHERE, doc="The part of the map on the screen.")
+    picture = param.Parameter(default=Picture(_SOMEWHERE), doc="What is shown.")
+    error = param.String(doc="Why it could not be painted, in a sentence.")
+    drawn = param.Tuple(default=None, length=4, allow_None=True, doc="A box drawn by hand.")
+    drawing = param.Boolean(default=False, doc="Whether dragging draws a box and does not pan.")
+    outlines = param.List(default=[], doc="Rings (n, 2) drawn solid: the region.")
+    drafts = param.List(default=[], doc="Rings (n, 2) drawn dashed: what may become the region.")
+
+    def __init__(self, *, toolbar: str | None = "right", drawing: bool = False, **params: Any):
+        super().__init__(**params)
+        self.figure: Any = None
+        self.partner: Canvas | None = None
+        self._can_draw = drawing
+        self._painting = self._stale = False
+        self._names = CustomJSHover(code=_lookup(()))
+        self._labels = CustomJSHover(code=_lookup(()))
+        self._pipes = {
+            name: hv.streams.Pipe(data=None)
+            for name in ("base", "overlay", "probe", "outlines", "drafts")
+        }
+        self.overlay = self._dynamic("overlay", self._overlay)
+        self.plot = self._plot(toolbar)
+        self.pane = pn.pane.HoloViews(
+            self.plot, sizing_mode="stretch_both", min_height=320, linked_axes=False, margin=0
+        )
+
+    def _dynamic(self, name: str, callback: Callable[..., Any]) -> hv.DynamicMap:
+        return hv.DynamicMap(callback, streams=[self._pipes[name]])
+
+    def _plot(self, toolbar: str | None) -> hv.Overlay:
+        base = self._dynamic("base", self._base)
+        self._range = hv.streams.RangeXY(source=base)
+        self._size = hv.streams.PlotSize(source=base)
+        self._range.add_subscriber(self._moved)
+        self._size.add_subscriber(self._moved)
+        parts = base * self.overlay * self._dynamic("probe", self._probe)
+        parts = parts * self._dynamic("outlines", self._solid)
+        parts = parts * self._dynamic("drafts", self._dashed)
+        view = self.view
+        tools = ["pan", "wheel_zoom", "save"]
+        if self._can_draw:
+            self._bounds = hv.streams.BoundsXY(source=base)
+            self._bounds.add_subscriber(self._boxed)
+            tools.insert(1, "box_select")
+        return parts.opts(
+            hv.opts.Overlay(
+                responsive=True,
+                default_tools=tools,
+                active_tools=["pan", "wheel_zoom"],
+                toolbar=toolbar,
+                xlim=(view.west, view.east),
+                ylim=(view.south, view.north),
+                xlabel="longitude (°E)",
+                ylabel="latitude (°N)",
+                show_legend=False,
+                hooks=[self._hook],
+            )
+        )
+
+    # What the page draws: each gives a valid element whatever happens, or the plot goes blank.
+
+    def _base(self, data: Picture | None) -> hv.RGB:
+        return _image(data, data.base if data else None)
+
+    def _overlay(self, data: Picture | None) -> hv.RGB:
+        return _image(data, data.overlay if data else None)
+
+    def _probe(self, data: Picture | None) -> hv.Image:
+        nothing = np.full((2, 2), NOTHING, np.uint16)
+        classes = data.classes if data and data.classes is not None else nothing
+        values = data.values if data and data.values is not None else np.full_like(classes, NOTHING)
+        labels = (
+            data.labels
+            if data and data.labels is not None
+            else np.full(classes.shape, 65535, np.uint16)
+        )
+        if labels.shape != classes.shape:  # a reference without a run
+            classes = values = np.full(labels.shape, NOTHING, np.uint16)
+        stack = np.dstack([classes, values, labels]).astype(np.uint16)
+        bounds = data.view.bounds if data else self.view.bounds
+        image = hv.Image(stack, bounds=bounds, vdims=["class_id", "percent", "label"])
+        return image.opts(alpha=0, tools=[self._hover()], default_tools=[], clim=(0, 255))
+
+    def _solid(self, data: Sequence[Any] | None) -> hv.Path:
+        return hv.Path(list(data or [])).opts(color="#111111", line_width=2.5)
+
+    def _dashed(self, data: Sequence[Any] | None) -> hv.Path:
+        return hv.Path(list(data or [])).opts(color="#d55e00", line_width=2.5, line_dash="dashed")
+
+    def _hover(self) -> HoverTool:
+        return HoverTool(
+            tooltips=[
+                ("Map", "@image{custom}"),
+                ("Activation", "@percent{custom}"),
+                ("Reference", "@label{custom}"),
+                ("Longitude", "$x{custom}"),
+                ("Latitude", "$y{custom}"),
+            ],
+            formatters={
+                "@image": self._names,
+                "@percent": CustomJSHover(code="return value > 100 ? '–' : value + ' %'"),
+                "@label": self._labels,
+                "$x": CustomJSHover(code=_LONGITUDE),
+                "$y": CustomJSHover(code=_LATITUDE),
+            },
+        )
+
+    def _hook(self, plot: Any, element: Any) -> None:  # noqa: ARG002 (HoloViews' signature)
+        figure = plot.state
+        if figure is self.figure:
+            return
+        self.figure = figure
+        figure.match_aspect = False
+        figure.background_fill_color = None
+        figure.grid.visible = False
+        for axis, dimension in ((figure.xaxis[0], "lon"), (figure.yaxis[0], "lat")):
+            axis.ticker = MercatorTicker(dimension=dimension, desired_num_ticks=5)
+            axis.formatter = MercatorTickFormatter(dimension=dimension)
+        square = CustomJS(args={"figure": figure}, code=_SQUARE)
+        figure.js_on_change("inner_width", square)
+        figure.js_on_change("inner_height", square)
+        if self.partner is not None and self.partner.figure is not None:
+            _follow(figure, self.partner.figure)
+            _follow(self.partner.figure, figure)
+
+    # What the page says.
+
+    def _moved(self, **_: Any) -> None:
+        x, y = self._range.x_range, self._range.y_range
+        width, height = self._size.width, self._size.height
+        if not (x and y and width and height):
+            return
+        if None in (*x, *y) or min(width, height) < 20:
+            return
+        view = View(x[0], y[0], x[1], y[1], int(width), int(height))
+        # Not square is a frame between two sizes; the page corrects it at once.
+        across, down = (view.east - view.west) / width, (view.north - view.south) / height
+        if 0.98 < across / down < 1.02:
+            self.view = view
+
+    def _boxed(self, bounds: tuple[float, float, float, float] | None) -> None:
+        if bounds:
+            self.drawn = bounds
+
+    # What the program wants.
+
+    def zoom_to(self, bounds: Sequence[float]) -> None:
+        """Show a box of Web Mercator."""
+        view = View.around(bounds, self.view.width, self.view.height)
+        self.view = view
+        if self.figure is not None:
+            pn.state.execute(partial(self._set_range, view), schedule=True)
+
+    def _set_range(self, view: View) -> None:
+        self.figure.x_range.update(start=view.west, end=view.east)
+        self.figure.y_range.update(start=view.south, end=view.north)
+
+    @param.depends("drawing", watch=True)
+    def _switch_tool(self) -> None:
+        if self.figure is not None:
+            pn.state.execute(self._set_tool, schedule=True)
+
+    def _set_tool(self) -> None:
+        wanted = BoxSelectTool if self.drawing else PanTool
+        tools = [tool for tool in self.figure.toolbar.tools if isinstance(tool, wanted)]
+        self.figure.toolbar.active_drag = tools[0] if tools else "auto"
+
+    @param.depends("outlines", watch=True)
+    def _send_outlines(self) -> None:
+        self._pipes["outlines"].send(self.outlines)
+
+    @param.depends("drafts", watch=True)
+    def _send_drafts(self) -> None:
+        self._pipes["drafts"].send(self.drafts)
+
+    @param.depends("order", "view", watch=True)
+    async def _paint(self) -> None:
+        """Paint until nothing newer is wanted; while one is painted, others only leave word."""
+        self._stale = True
+        if self._painting:
+            return
+        self._painting = True
+        try:
+            while self._stale:
+                self._stale = False
+                order, view = self.order, self.view
+                try:
+                    picture = await asyncio.to_thread(layers.paint, order, view)
+                except LulcError as error:
+                    picture, self.error = Picture(view), str(error)
+                except Exception as error:  # whatever a broken file does, the page stays
+                    picture, self.error = Picture(view), f"{type(error).__name__}: {error}"
+                else:
+                    self.error = ""
+                # Models may only change while the document is locked.
+                pn.state.execute(partial(self._send, picture), schedule=True)
+        finally:
+            self._painting = False
+
+    def _send(self, picture: Picture) -> None:
+        last, self.picture = self.picture, picture
+        moved = picture.view != last.view
+        self._names.code = _lookup(picture.class_names)
+        self._labels.code = _lookup(picture.label_names)
+        if moved or picture.base is not last.base:
+            self._pipes["base"].send(picture)
+        self._pipes["overlay"].send(picture)
+        if moved or picture.classes is not None or last.classes is not None:
+            self._pipes["probe"].send(picture)
+
+
+def _image(picture: Picture | None, pixels: np.ndarray | None) -> hv.RGB:
+    view = picture.view if picture else _SOMEWHERE
+    if pixels is None:
+        pixels = np.zeros((2, 2, 4), np.uint8)
+    vdims = list(hv.RGB.vdims) + [hv.RGB.alpha_dimension]
+    return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(default_tools=[], tools=[])
+
+
+def _lookup(names: Sequence[tuple[int, str]]) -> str:
+    """Code that gives the name of an id under the pointer."""
+    return f"return ({json.dumps(dict(names))})[value] ?? '–'"
+
+
+def _follow(leader: Any, follower: Any) -> None:
+    for name in ("x_range", "y_range"):
+        mine, its = getattr(leader, name), getattr(follower, name)
+        code = "its.setv({start: mine.start, end: mine.end})"
+        for side in ("start", "end"):
+            mine.js_on_change(side, CustomJS(args={"mine": mine, "its": its}, code=code))
+
+
+def link(a: Canvas, b: Canvas) -> None:
+    """Make two maps of one size show the same place, whichever is moved."""
+    a.partner, b.partner = b, a

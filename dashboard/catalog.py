@@ -1,0 +1,175 @@
+"""What lies in the workspace: scenes, references, regions, models and runs.
+
+Everything here is read anew when asked for, so that a file put into the workspace appears
+at the next look. One broken file must not hide the others: it is listed with its error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from lulc import config, region
+from lulc.bandfiles import RASTER_SUFFIXES
+from lulc.card import ModelCard
+from lulc.errors import LulcError
+from lulc.model import Model, models
+from lulc.runs import SPOOL, Run
+from lulc.scene import Scene
+
+#: What a reference may be: a raster, or polygons with a code.
+REFERENCE_SUFFIXES = (*RASTER_SUFFIXES, ".gpkg", ".shp", ".geojson")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a scene whose files do not say it themselves; empty where they do."""
+
+    bands: str = ""
+    """Names of the bands in the order of the files, with commas between."""
+    scale: float | None = None
+    """reflectance = number * scale + offset"""
+    offset: float | None = None
+    """reflectance = number * scale + offset"""
+
+    def arguments(self) -> list[str]:
+        """As options of `lulc classify`."""
+        made = ["--bands", self.bands] if self.bands else []
+        made += ["--scale", repr(self.scale)] if self.scale is not None else []
+        return made + (["--offset", repr(self.offset)] if self.offset is not None else [])
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run whose classification was stopped."""
+
+    path: Path
+    """The folder."""
+    arguments: tuple[str, ...] = field(default=())
+    """What `lulc` was called with; empty if that was not from here."""
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+
+def scenes() -> dict[str, list[Path]]:
+    """The rasters of every scene by its name: a raster in `scenes/`, or a folder of them."""
+    found = {}
+    for entry in _entries("scenes"):
+        if entry.is_dir():
+            rasters = [p for p in sorted(entry.iterdir()) if p.suffix.lower() in RASTER_SUFFIXES]
+            if rasters:
+                found[entry.name] = rasters
+        elif entry.suffix.lower() in RASTER_SUFFIXES:
+            found[entry.stem] = [entry]
+    return found
+
+
+def open_scene(name: str, reading: Reading = Reading()) -> Scene:  # noqa: B008 (frozen)
+    """The scene of that name. Raises SceneError."""
+    paths = tuple(scenes().get(name, ()))
+    stamps = tuple(path.stat().st_mtime_ns for path in paths)
+    return _open_scene(name, paths, stamps, reading)
+
+
+@lru_cache(maxsize=16)
+def _open_scene(
+    name: str,
+    paths: Sequence[Path],
+    stamps: Sequence[int],  # noqa: ARG001 (a changed file is another key)
+    reading: Reading,
+) -> Scene:
+    bands = [b.strip() for b in reading.bands.split(",") if b.strip()]
+    return Scene.open(
+        paths, bands=bands or None, scale=reading.scale, offset=reading.offset, name=name
+    )
+
+
+def references() -> dict[str, Path]:
+    """The files in `references/` by their name."""
+    return {
+        entry.stem: entry
+        for entry in _entries("references")
+        if entry.is_file() and entry.suffix.lower() in REFERENCE_SUFFIXES
+    }
+
+
+def regions() -> list[str]:
+    """Names of the regions in the workspace and of those bundled."""
+    return region.regions()
+
+
+def cards() -> dict[str, ModelCard | str]:
+    """The card of every model by its name, or in one sentence why it cannot be used."""
+    return {name: _card(name) for name in models()}
+
+
+def _card(name: str) -> ModelCard | str:
+    try:
+        return Model.load(name).card
+    except LulcError as error:
+        return str(error)
+
+
+def runs() -> list[Run]:
+    """The finished runs, the newest first; a folder that holds none is passed over."""
+    found = []
+    for entry in _entries("runs"):
+        if (entry / "run.json").is_file():
+            try:
+                found.append(Run.open(entry))
+            except LulcError:
+                continue
+    return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def find_run(identifier: str) -> Run | None:
+    """The run of that id, or None."""
+    return next((run for run in runs() if run.id == identifier), None)
+
+
+def broken() -> dict[str, str]:
+    """Folders with a `run.json` that cannot be opened, and why."""
+    found = {}
+    for entry in _entries("runs"):
+        if (entry / "run.json").is_file():
+            try:
+                Run.open(entry)
+            except LulcError as error:
+                found[entry.name] = str(error)
+    return found
+
+
+def unfinished() -> list[Unfinished]:
+    """Runs that were stopped, with the call that goes on with them where it is known."""
+    found = []
+    for entry in _entries("runs"):
+        if (entry / SPOOL / "request.json").is_file() and not (entry / "run.json").exists():
+            try:
+                said: Mapping = json.loads(call_path(entry.name).read_text(encoding="utf-8"))
+                found.append(Unfinished(entry, tuple(said["arguments"])))
+            except (OSError, ValueError, KeyError):
+                found.append(Unfinished(entry))
+    return found
+
+
+def call_path(identifier: str) -> Path:
+    """Where the call that makes a run is kept, so that a stopped one can go on."""
+    return config.workspace() / "logs" / f"{identifier}.json"
+
+
+def log_path(identifier: str) -> Path:
+    """Where the log of a run's classification is kept."""
+    return config.workspace() / "logs" / f"{identifier}.log"
+
+
+def _entries(folder: str) -> list[Path]:
+    place = config.workspace() / folder
+    if not place.is_dir():
+        return []
+    return sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))

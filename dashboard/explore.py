@@ -1,0 +1,178 @@
+"""Explore: the form, the map, and the layers with their legend."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import shapely
+
+from dashboard import catalog, layers, warp
+from dashboard import plan as plans
+from dashboard.canvas import Canvas
+from dashboard.form import Form
+from dashboard.layers import Order
+from dashboard.legend_view import LegendView
+from dashboard.progress import Progress
+from dashboard.shelf import Shelf, label
+from dashboard.state import DRAWN, State
+from dashboard.ties import SIMULATED, alert, choose, heading, say, select, tie, words
+from lulc.errors import LulcError
+from lulc.region import Region
+
+#: What changes the picture.
+_SHOWN = ["scene", "run", "base", "overlay", "class_id", "reference", "codes", "bands", "scale", "offset"]  # fmt: skip
+
+
+class Explore:
+    """The page with the map."""
+
+    def __init__(self, state: State, shelf: Shelf) -> None:
+        self.state, self.shelf = state, shelf
+        self.form = Form(state, shelf)
+        self.progress = Progress(state)
+        self.canvas = Canvas(drawing=True)
+        self.legend = LegendView()
+        self.run = tie(select("Run", options={"none": ""}), state, "run")
+        self.base = tie(select("Image below", options=["True colour"]), state, "base")
+        self.overlay = tie(select("Layer above", options=list(layers.OVERLAYS)), state, "overlay")
+        self.activation = tie(select("Class", options={}), state, "class_id")
+        self.opacity = pmui.FloatSlider(
+            label="Opacity of the layer", start=0, end=1, step=0.05, value=0.75,
+            sizing_mode="stretch_width", size="small",
+        )  # fmt: skip
+        self.opacity.jslink(self.canvas.overlay, value="glyph.global_alpha")
+        self.said = alert()
+        self.simulated = words(styles={"font-weight": "600"})
+        self._shown: tuple[str, str] = ("", "")
+        self.panel = self._layout()
+        state.param.watch(self._layers, ["overlay"])
+        state.param.watch(self._chosen_run, ["run"])
+        state.param.watch(self._chosen_scene, ["scene"])
+        state.param.watch(self._draw, _SHOWN)
+        state.param.watch(self._region, ["region_mode", "region_name", "box", "typed", "drawn"])
+        shelf.param.watch(self._lists, ["runs"])
+        self.canvas.param.watch(self._painted, ["picture", "error"])
+        self.canvas.param.watch(self._drawn, ["drawn"])
+
+    def _layout(self) -> pmui.Row:
+        left = pmui.Column(
+            self.form.panel, self.progress.panel, self.progress.dialog,
+            width=290, sizing_mode="stretch_height", scroll="y", margin=(0, 4, 0, 0),
+        )  # fmt: skip
+        middle = pmui.Column(
+            self.simulated, self.said, self.canvas.pane, sizing_mode="stretch_both"
+        )
+        right = pmui.Column(
+            heading("Layers"), self.run, self.base, self.overlay, self.activation, self.opacity,
+            heading("Legend"), self.legend.panel,
+            width=270, sizing_mode="stretch_height", scroll="y",
+        )  # fmt: skip
+        return pmui.Row(left, middle, right, sizing_mode="stretch_both")
+
+    async def start(self) -> None:
+        """Show what the state says for the first time."""
+        self._lists()
+        self._layers()
+        await self._draw()
+
+    def _lists(self, *_: Any) -> None:
+        runs = {label(run): run.id for run in self.shelf.runs}
+        choose(self.run, {"none": "", **runs}, self.state.run or self._newest())
+
+    def _newest(self) -> str:
+        return next((r.id for r in self.shelf.runs if r.scene == self.state.scene), "")
+
+    def _chosen_run(self, *_: Any) -> None:
+        run = self.shelf.run(self.state.run)
+        if run is not None:
+            names = {c.name: c.id for c in run.legend.classes}
+            choose(self.activation, names, self.state.class_id)
+            if run.scene in self.shelf.scenes:
+                self.state.scene = run.scene
+
+    def _chosen_scene(self, *_: Any) -> None:
+        run = self.shelf.run(self.state.run)
+        if run is None or run.scene != self.state.scene:
+            self.state.run = self._newest()
+
+    def _layers(self, *_: Any) -> None:
+        self.activation.visible = self.state.overlay == "Activation"
+
+    async def _draw(self, *_: Any) -> None:
+        order, trouble = await asyncio.to_thread(self._order)
+        say(self.said, trouble, "warning")
+        composites = list(layers.composites(order.scene))
+        if composites and composites != self.base.options[:-1]:
+            choose(self.base, [*composites, layers.NO_BASE], self.state.base)
+        self._notice(order)
+        place = (self.state.scene, self.state.run)
+        if place != self._shown:
+            self._shown = place
+            grid = order.run.grid if order.run else order.scene.grid if order.scene else None
+            if grid is not None:
+                self.canvas.zoom_to(warp.mercator_bounds(grid))
+        self.canvas.order = order
+
+    def _order(self) -> tuple[Order, str]:
+        """What the state wants on the map; and what stands against a part of it."""
+        state, trouble, scene = self.state, "", None
+        try:
+            scene = catalog.open_scene(state.scene, plans.reading(state)) if state.scene else None
+        except LulcError as error:
+            trouble = str(error)
+        run = self.shelf.run(state.run)
+        reference = self.shelf.references.get(state.reference)
+        if state.overlay in ("Reference", "Disagreement") and reference is None:
+            trouble = "Choose a reference at the lower left (Score against)."
+        return (
+            Order(scene, state.base, run, state.overlay, state.class_id, reference, state.codes or None),
+            trouble,
+        )
+
+    def _notice(self, order: Order) -> None:
+        simulated = (order.scene and order.scene.simulated) or (order.run and order.run.simulated)
+        self.simulated.object = SIMULATED if simulated else ""
+        self.simulated.visible = bool(simulated)
+        if not self.state.scene:
+            say(self.said, "Put a scene into the folder scenes/ of the workspace to begin.")
+        elif order.run is None and not self.said.visible:
+            say(self.said, "No run of this scene yet: choose a region and press Classify.")
+
+    def _painted(self, *_: Any) -> None:
+        self.legend.show(self.canvas.picture)
+        if self.canvas.error:
+            say(self.said, self.canvas.error, "warning")
+
+    def _drawn(self, *_: Any) -> None:
+        self.state.param.update(drawn=self.canvas.drawn, region_mode=DRAWN)
+
+    async def _region(self, *_: Any) -> None:
+        """Outline the region, and dashed the box that is drawn and not yet taken."""
+        state = self.state
+        pending = state.region_mode == DRAWN and state.drawn not in (None, state.box)
+        self.canvas.drafts = [_ring(*state.drawn)] if pending else []
+        self.canvas.drawing = state.region_mode == DRAWN
+        try:
+            region = await asyncio.to_thread(plans.chosen_region, state)
+            self.canvas.outlines = rings(region) if region else []
+        except LulcError:
+            self.canvas.outlines = []
+
+
+def rings(region: Region) -> list[Any]:
+    """The rings of a region in Web Mercator, each (n, 2)."""
+    outline = region.to(warp.MERCATOR)
+    return [shapely.get_coordinates(ring) for ring in shapely.get_rings(outline)]
+
+
+def _ring(west: float, south: float, east: float, north: float) -> Any:
+    return shapely.get_coordinates(shapely.box(west, south, east, north))
+
+
+def onload(coroutine: Any) -> None:
+    """Run it when the page is there; at once where no page is served."""
+    if pn.state.curdoc is not None:
+        pn.state.onload(coroutine)

@@ -1,0 +1,165 @@
+"""The charts, as HoloViews elements of numbers; colours that need no colour vision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+
+from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
+from lulc.compare import Comparison
+from lulc.scores import Evaluation
+
+#: Longest name of a class on an axis.
+_LONGEST = 30
+
+
+def names(groups: Sequence[Any]) -> list[str]:
+    """Names of groups for an axis: with the id, short, and no two alike."""
+    return [f"{g.id} {_short(g.name)}" for g in groups]
+
+
+def scores(evaluation: Evaluation, by: str = "legend") -> hv.Overlay:
+    """F1 of every class as bars, precision and recall as marks upon them."""
+    order = _order(evaluation, by)
+    rows = [names(evaluation.groups)[i] for i in order]
+    f1, precision, recall = (
+        getattr(evaluation, name)[order] for name in ("f1", "precision", "recall")
+    )
+    table = (rows, f1, precision, recall, evaluation.support[order])
+    dimensions = ["F1", "Precision", "Recall", "Support"]
+    known = [[value for value, f in zip(column, f1, strict=True) if not np.isnan(f)] for column in table]
+    bars = hv.Bars(tuple(known), "Class", dimensions, label="F1")
+    marks = [
+        hv.Scatter((rows, values), "Class", name, label=name)
+        for name, values in (("Precision", precision), ("Recall", recall))
+    ]
+    styles = [
+        hv.opts.Bars(color=BLUE, fill_alpha=0.45, line_color=BLUE, bar_width=0.62, tools=["hover"]),
+    ]
+    shown = (
+        bars.opts(*styles)
+        * marks[0].opts(color=ORANGE, marker="triangle", size=9, line_color="black")
+        * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
+    )
+    return shown.opts(
+        invert_axes=True,
+        invert_yaxis=True,
+        ylim=(0, 1),
+        xlabel="",
+        ylabel="F1 (bars), precision and recall (marks), 0 to 1",
+        responsive=True,
+        height=_height(len(order)),
+        legend_position="top",
+        legend_cols=3,
+        show_grid=True,
+        toolbar=None,
+        default_tools=[],
+        title="",
+        fontscale=1.0,
+    )
+
+
+def matrix(evaluation: Evaluation, normalised: bool = True) -> hv.Overlay:
+    """The confusion matrix; rows are the reference, as its axes say."""
+    counts = evaluation.matrix
+    total = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+    rows = names(evaluation.groups)
+    columns = [str(g.id) for g in evaluation.groups]
+    shown = shares if normalised else counts.astype(float)
+    cells = [
+        (columns[j], rows[i], shown[i, j], int(counts[i, j]), shares[i, j], evaluation.groups[j].name)
+        for i in range(len(rows))
+        for j in range(len(columns))
+    ]
+    heat = hv.HeatMap(
+        cells, ["Map", "Reference"], ["Shown", "Pixels", "Share of the row", "Mapped as"]
+    )
+    middle = 0.5 if normalised else float(np.nanmax(shown, initial=1)) / 2
+    texts = [
+        (x, y, _percent(share) if normalised else _compact(count), "white" if value > middle else "black")
+        for x, y, value, count, share, _ in cells
+        if count
+    ]
+    labels = hv.Labels(texts, ["Map", "Reference"], ["Text", "Ink"])
+    return (
+        heat.opts(
+            cmap="Blues",
+            clim=(0, 1) if normalised else (0, float(np.nanmax(shown, initial=1))),
+            colorbar=True,
+            colorbar_opts={"title": "share of the row" if normalised else "pixels"},
+            line_color="#cccccc",
+            clipping_colors={"NaN": "#eeeeee"},
+            tools=["hover"],
+        )
+        * labels.opts(text_color="Ink", text_font_size="8pt")
+    ).opts(
+        xlabel="Class in the map (id)",
+        ylabel="Class in the reference",
+        invert_yaxis=True,
+        xaxis="top",
+        responsive=True,
+        height=_height(len(rows)) + 40,
+        toolbar=None,
+        default_tools=[],
+        title="",
+    )
+
+
+def differences(comparison: Comparison) -> hv.Overlay:
+    """F1 of both runs for every class, joined by a line: how far and which way it moved."""
+    rows = [row for row in comparison.deltas if row["f1"] is not None]
+    labels = [f"{row['id']} {_short(row['name'])}" for row in rows]
+    segments = hv.Segments(
+        [(label, row["f1_a"], label, row["f1_b"]) for label, row in zip(labels, rows, strict=True)],
+        ["Class", "F1", "to class", "to F1"],
+    )
+    a = hv.Scatter((labels, [row["f1_a"] for row in rows]), "Class", "F1", label="A")
+    b = hv.Scatter((labels, [row["f1_b"] for row in rows]), "Class", "F1", label="B")
+    return (
+        segments.opts(color=GREY, line_width=3)
+        * a.opts(color=BLUE, marker="circle", size=10, tools=["hover"])
+        * b.opts(color=ORANGE, marker="diamond", size=13, tools=["hover"], line_color="black")
+    ).opts(
+        invert_axes=True,
+        invert_yaxis=True,
+        ylim=(0, 1),
+        xlabel="",
+        ylabel="F1 of A (circle) and of B (diamond), 0 to 1",
+        responsive=True,
+        height=_height(len(rows)),
+        legend_position="top",
+        legend_cols=2,
+        show_grid=True,
+        toolbar=None,
+        default_tools=[],
+        title="",
+    )
+
+
+def _order(evaluation: Evaluation, by: str) -> list[int]:
+    places = list(range(len(evaluation.groups)))
+    if by == "legend":
+        return places
+    return sorted(places, key=lambda i: -np.nan_to_num(evaluation.f1[i], nan=-1))
+
+
+def _height(rows: int) -> int:
+    return 110 + 30 * max(rows, 3)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1].rstrip()}…"
+
+
+def _percent(share: float) -> str:
+    return "" if np.isnan(share) or share < 0.005 else f"{share * 100:.0f}"
+
+
+def _compact(count: int) -> str:
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.3g}k" if count < 1_000_000 else f"{count / 1e6:.3g}M"

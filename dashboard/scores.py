@@ -1,0 +1,191 @@
+"""Scores: how a run agrees with a reference, class by class."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard import plots
+from dashboard.shelf import Shelf, label
+from dashboard.state import State
+from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, table, tie, words
+from lulc import tables
+from lulc.errors import LulcError
+from lulc.evaluation import evaluate, evaluation_path
+from lulc.runs import Run
+from lulc.scores import Evaluation
+
+#: What the levels are called.
+LEVELS = {"Classes of the map": "class", "CORINE level 3": "3", "level 2": "2", "level 1": "1"}
+
+#: Code systems that a reference may be in; empty finds it out.
+CODES = {"find out": "", "CORINE 111–523": "clc", "CORINE 1–44": "clc-grid", "Finnish CORINE": "clc-fi"}  # fmt: skip
+
+
+class Scores:
+    """The page with the scores of one run."""
+
+    def __init__(self, state: State, shelf: Shelf) -> None:
+        self.state, self.shelf = state, shelf
+        self.evaluation: Evaluation | None = None
+        self.run = tie(select("Run", width=330), state, "run")
+        self.reference = tie(select("Reference", width=200), state, "reference")
+        self.codes = tie(select("Its codes", options=CODES, width=150), state, "codes")
+        self.level = tie(select("Level", options=LEVELS, width=180), state, "level")
+        self.again = button("Score", color="primary", variant="contained", on_click=self._score)
+        self.by = select("Order", options={"of the legend": "legend", "by F1": "f1"}, width=140)
+        self.normal = select("Cells", options={"share of the row, %": True, "pixels": False}, width=170)  # fmt: skip
+        self.said = alert()
+        self.simulated = words(styles={"font-weight": "600"})
+        self.summary = words()
+        self.bars = _chart()
+        self.matrix = _chart()
+        self.table = pn.pane.HTML("", margin=(4, 10))
+        self.notes = words()
+        self.results = pmui.Column(
+            self.summary,
+            pmui.FlexBox(
+                pmui.Column(pmui.Row(heading("F1 of each class"), self.by), self.bars, min_width=420, styles={"flex": "1 1 420px"}),
+                pmui.Column(pmui.Row(heading("Confusion matrix: rows are the reference, columns the map"), self.normal), self.matrix, min_width=480, styles={"flex": "1 1 480px"}),
+                sizing_mode="stretch_width",
+            ),
+            heading("What was merged or left out"), self.notes,
+            heading("Numbers"), self.table,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.panel = pmui.Column(
+            self.simulated,
+            pmui.FlexBox(self.run, self.reference, self.codes, self.level, self.again,
+                         align_items="center", sizing_mode="stretch_width"),
+            self.said, self.results,
+            sizing_mode="stretch_both", scroll="y",
+        )  # fmt: skip
+        for name in ("run", "level", "place", "stamp"):
+            state.param.watch(self._load, name)
+        shelf.param.watch(self._lists, ["runs", "references"])
+        self.by.param.watch(self._show, "value")
+        self.normal.param.watch(self._show, "value")
+        self._lists()
+
+    def _lists(self, *_: Any) -> None:
+        choose(self.run, {"none": "", **{label(r): r.id for r in self.shelf.runs}}, self.state.run)
+        choose(
+            self.reference,
+            {"none": "", **{n: n for n in self.shelf.references}},
+            self.state.reference,
+        )
+
+    async def _load(self, *_: Any) -> None:
+        """Show the stored scores of the run; only while the page is open."""
+        if self.state.place != "Scores":
+            return
+        run = self.shelf.run(self.state.run)
+        self.evaluation = None
+        if run is None:
+            said = "Classify a region first (Explore), or choose a run."
+        else:
+            said = f"No scores at this level yet: choose a reference and press {self.again.label}."
+            path = evaluation_path(run.path, self.state.level)
+            if path.is_file():
+                try:
+                    self.evaluation = await asyncio.to_thread(Evaluation.load, path)
+                    said = ""
+                except LulcError as error:
+                    said = str(error)
+        say(self.said, said)
+        self._show()
+
+    async def _score(self, _event: Any) -> None:
+        run, reference = self.shelf.run(self.state.run), self.shelf.references.get(self.state.reference)
+        if run is None or reference is None:
+            say(self.said, "Choose a run and a reference (files in references/ of the workspace).")
+            return
+        self.again.param.update(disabled=True, label="Scoring …")
+        try:
+            self.evaluation = await asyncio.to_thread(
+                evaluate, run, reference, codes=self.state.codes or None, level=self.state.level
+            )
+            say(self.said, "")
+            self.state.changed()
+        except LulcError as error:
+            say(self.said, str(error), "warning")
+        finally:
+            self.again.param.update(disabled=False, label="Score")
+        self._show()
+
+    def _show(self, *_: Any) -> None:
+        found, run = self.evaluation, self.shelf.run(self.state.run)
+        self.results.visible = found is not None
+        simulated = run is not None and run.simulated
+        self.simulated.param.update(object=SIMULATED if simulated else "", visible=simulated)
+        if found is None or run is None:
+            return
+        self.again.label = "Score again"
+        self.summary.object = summary(found)
+        self.bars.object = plots.scores(found, self.by.value)
+        self.matrix.object = plots.matrix(found, self.normal.value)
+        self.notes.object = remarks(found)
+        self.table.object = numbers(found)
+
+
+def summary(found: Evaluation) -> str:
+    """The averages, with the reference and the pixels they rest on."""
+    source = Path(str((found.reference or {}).get("path", "?"))).name
+    averages = (
+        ("macro F1", found.average("f1", "macro"), "every class alike"),
+        ("weighted F1", found.average("f1", "weighted"), "by its support"),
+        ("micro F1 = accuracy", found.accuracy, "share of right pixels"),
+    )
+    cards = "".join(
+        f'<div style="padding:4px 18px 4px 0"><div style="font-size:1.5rem;'
+        f'font-variant-numeric:tabular-nums">{tables.number(None if value != value else value)}'
+        f'</div><div style="font-size:0.8rem">{name}<br><span style="opacity:0.75">{why}</span>'
+        f"</div></div>"
+        for name, value, why in averages
+    )
+    return (
+        f'<div style="display:flex;flex-wrap:wrap;align-items:flex-end">{cards}'
+        f'<div style="font-size:0.85rem;padding:4px 0">Against {escape(source)} '
+        f"({escape(found.codes)}), {found.pixels.scored:,} pixels scored</div></div>"
+    )
+
+
+def remarks(found: Evaluation) -> str:
+    """What to know before reading the scores, as a list."""
+    p = found.pixels
+    lines = [*found.warnings, *found.notes] or ["Every class of the map was scored on its own."]
+    lines.append(
+        f"Pixels: {p.scored:,} scored; {p.ignored_reference:,} left out by the reference, "
+        f"{p.ignored_prediction:,} by the map; {p.nodata:,} without data."
+    )
+    return f"<ul style='margin:0;padding-left:1.2em'>{''.join(f'<li>{escape(x)}</li>' for x in lines)}</ul>"
+
+
+def numbers(found: Evaluation) -> str:
+    """Every class with its ratios and counts."""
+    data = found.to_dict()
+    rows = [
+        [f"{c['id']} {c['name']}", *(tables.number(c[m]) for m in tables.METRICS),
+         f"{c['support']:,}", f"{c['predicted']:,}"]
+        for c in data["classes"]
+    ]  # fmt: skip
+    head = ["Class", *tables.METRICS.values(), "support (px)", "mapped (px)"]
+    return table([h[:1].upper() + h[1:] for h in head], rows)
+
+
+def stored(run: Run) -> dict[str, Any]:
+    """The stored scores of a run by level; none for files that are broken."""
+    try:
+        return run.evaluations()
+    except (OSError, json.JSONDecodeError, KeyError):
+        return {}
+
+
+def _chart() -> pn.pane.HoloViews:
+    return pn.pane.HoloViews(sizing_mode="stretch_width", linked_axes=False, margin=(0, 10))

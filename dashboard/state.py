@@ -1,0 +1,46 @@
+"""What one session looks at. Parameters only: no Panel, no files."""
+
+from __future__ import annotations
+
+import param
+
+#: How a region is chosen.
+WHOLE, NAMED, DRAWN, TYPED = "Whole scene", "Named", "Drawn", "Coordinates"
+
+
+class State(param.Parameterized):
+    """The choices of a session; views watch them and each other's results through them."""
+
+    place = param.Selector(
+        default="Explore", objects=["Explore", "Scores", "Compare", "Runs"], doc="The open page."
+    )
+    scene = param.String(doc="Name of the scene.")
+    run = param.String(doc="Id of the run that is looked at.")
+    other = param.String(doc="Id of the run it is compared with.")
+    model = param.String(doc="Name of the model to classify with.")
+    device = param.String(default="auto", doc="auto, cpu or gpu:N.")
+    reference = param.String(doc="Name of the reference; empty is none.")
+    codes = param.String(doc="Code system of the reference; empty finds it out.")
+
+    bands = param.String(doc="Names of the scene's bands where its files do not say.")
+    scale = param.Number(default=None, allow_None=True, doc="Reflectance per number.")
+    offset = param.Number(default=None, allow_None=True, doc="Reflectance of the number 0.")
+
+    region_mode = param.Selector(default=WHOLE, objects=[WHOLE, NAMED, DRAWN, TYPED])
+    region_name = param.String(doc="Name of the region in the workspace.")
+    drawn = param.Tuple(default=None, length=4, allow_None=True, doc="Box on the map, EPSG:3857.")
+    box = param.Tuple(
+        default=None, length=4, allow_None=True, doc="The drawn box that was taken as region."
+    )
+    typed = param.String(doc="Four numbers, west south east north, in degrees.")
+
+    base = param.String(default="True colour", doc="The composite below.")
+    overlay = param.String(default="Classes", doc="What lies over it.")
+    class_id = param.Integer(default=1, doc="The class whose activation is shown.")
+
+    level = param.Selector(default="class", objects=["class", "3", "2", "1"])
+    stamp = param.Integer(default=0, doc="Raised when something in the workspace changed.")
+
+    def changed(self) -> None:
+        """Say that the workspace has changed: lists are to be read anew."""
+        self.stamp += 1

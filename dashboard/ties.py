@@ -1,0 +1,108 @@
+"""Small things that every view needs: widgets tied to the state, sentences, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+#: Said wherever something simulated is shown.
+SIMULATED = "Simulated region, not real imagery"
+
+
+def tie(widget: Any, state: param.Parameterized, name: str) -> Any:
+    """Keep a widget's value and a parameter of the state alike, both ways."""
+
+    def to_state(event: Any) -> None:
+        if event.new is not None or state.param[name].allow_None:
+            setattr(state, name, event.new)
+
+    def to_widget(event: Any) -> None:
+        options = getattr(widget, "options", None)
+        values = options.values() if isinstance(options, dict) else options
+        if values is None or event.new in values:
+            widget.value = event.new
+
+    to_widget(type("Start", (), {"new": getattr(state, name)}))
+    widget.param.watch(to_state, "value")
+    state.param.watch(to_widget, name)
+    return widget
+
+
+def choose(widget: Any, options: Mapping[str, Any] | Sequence[Any], wanted: Any) -> None:
+    """Give a select other options, keeping what was wanted where it is among them."""
+    options = dict(options) if isinstance(options, Mapping) else list(options)
+    values = list(options.values() if isinstance(options, dict) else options)
+    value = wanted if wanted in values else next(iter(values), None)
+    widget.param.update(options=options, value=value)
+
+
+def select(label: str, **params: Any) -> pmui.Select:
+    """A select as wide as its column."""
+    wide = {} if "width" in params else {"sizing_mode": "stretch_width"}
+    params = {"options": [], "size": "small", **wide, **params}
+    return pmui.Select(label=label, **params)
+
+
+def button(label: str, **params: Any) -> pmui.Button:
+    """A small button."""
+    return pmui.Button(label=label, **{"size": "small", "variant": "outlined", **params})
+
+
+def words(**params: Any) -> pn.pane.HTML:
+    """A place for a sentence or two."""
+    return pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), **params)
+
+
+def alert(**params: Any) -> pmui.Alert:
+    """A place for something to be noticed; hidden while it says nothing."""
+    made = pmui.Alert(
+        object="",
+        visible=False,
+        sizing_mode="stretch_width",
+        margin=(4, 10),
+        **{"severity": "info", "variant": "outlined", **params},
+    )
+    return made
+
+
+def say(where: pmui.Alert, text: str, severity: str = "info") -> None:
+    """Put words into an alert, or hide it when there are none."""
+    where.param.update(object=text, severity=severity, visible=bool(text))
+
+
+def heading(text: str) -> pn.pane.HTML:
+    """A heading inside a column."""
+    return pn.pane.HTML(
+        f'<h2 style="font-size:0.95rem;font-weight:600;margin:0">{escape(text)}</h2>',
+        margin=(10, 10, 2, 10),
+        sizing_mode="stretch_width",
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """An HTML table; all but the first `left` columns are numbers, to the right."""
+    style = "padding:3px 10px;border-bottom:1px solid rgba(128,128,128,0.35)"
+    sides = ["left" if i < left else "right" for i in range(len(head))]
+    top = "".join(
+        f'<th scope="col" style="{style};text-align:{side}">{escape(text)}</th>'
+        for text, side in zip(head, sides, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td style="{style};text-align:{side};font-variant-numeric:tabular-nums">'
+            f"{escape(cell)}</td>"
+            for cell, side in zip(row, sides, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        '<table style="border-collapse:collapse;font-size:0.85rem">'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    )
