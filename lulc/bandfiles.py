@@ -1,25 +1,25 @@
 """Where each band of a scene lies, what it is called and how its numbers become reflectance.
 
 Neither the name nor the scale is ever guessed from values: both are read from the file, its
-name or the STAC item beside it, or asked for.
+name or the STAC item beside it (`lulc.calibration`), or asked for.
 """
 
 from __future__ import annotations
 
-import json
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
-from rasterio.windows import Window
+from rasterio.errors import NotGeoreferencedWarning
 
 from lulc import config, indices
+from lulc.calibration import calibrate
 from lulc.errors import SceneError
 
 #: Suffixes looked for in a folder. A file given by name may have any.
@@ -42,14 +42,9 @@ COMMON_NAMES = {
     "swir22": "B12",
 }
 
-#: Since processing baseline 04.00, in force from this day, Sentinel-2 products carry an
-#: offset of -1000 DN (ESA, Sentinel-2 products specification, PSD 14.9). Products made
-#: anew since then carry it for older dates too, and their names do not tell.
-BASELINE_04_00 = "20220125"
-
 _BAND = re.compile(r"(?:^|[_\-. ])B(?:and)?_?0?(\d{1,2}A?)(?=$|[_\-. (:])", re.IGNORECASE)
-_PRODUCT = re.compile(r"S2[A-D]_MSIL[12][AC]_(\d{8})T\d{6}", re.IGNORECASE)
-_BASELINE = re.compile(r"_N(\d{4})_")
+#: What drivers and programs call a band without a name: its place in the file.
+_PLACE = re.compile(r"(?:GDAL )?(?:band|layer)(?: number)?[ _]?0*(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -97,16 +92,18 @@ def find(
     Raises SceneError where a name or a scale is missing, or a band stands in two files.
     """
     found: list[BandFile] = []
-    unnamed: list[str] = []
     for path in _rasters(paths):
-        with open_raster(path) as source:
+        with _headers(path) as source:
             grid = GeoBox.from_rio(source)
             simulated = source.tags().get("SIMULATED", "").lower() == "yes"
-            stac = _stac_bands(path)
             for number in source.indexes:
-                name = _name(source, number, path)
-                if name is None and not names:
-                    unnamed.append(f"band {number} of {Path(path).name}")
+                if names is None:
+                    name = _name(source, number, path)
+                else:
+                    name = tidy(names[len(found)]) if len(found) < len(names) else None
+                known = (float(source.scales[number - 1]), float(source.offsets[number - 1]))
+                if name is not None and not indices.is_index(name):
+                    known = calibrate(source, number, scale=scale, offset=offset)
                 found.append(
                     BandFile(
                         name=name or "",
@@ -115,19 +112,21 @@ def find(
                         grid=grid,
                         dtype=source.dtypes[number - 1],
                         nodata=source.nodatavals[number - 1] if nodata is None else nodata,
-                        scale=float(source.scales[number - 1]),
-                        offset=float(source.offsets[number - 1]),
+                        scale=known[0],
+                        offset=known[1],
                         simulated=simulated,
                     )
                 )
-                if name is None or not indices.is_index(name):
-                    found[-1] = _calibrated(found[-1], source, stac, scale, offset)
-    if names:
-        found = _named(found, names)
-    elif unnamed:
+    if names is not None and len(names) != len(found):
         raise SceneError(
-            f"the bands have no names ({unnamed[0]} of {len(found)}): expected a description "
-            "or a file name such as scene_B05.tif; name them with --bands B02,B03,..."
+            f"--bands names {len(names)} bands, the files hold {len(found)}: expected one name "
+            "for each band, in the order of the files"
+        )
+    unnamed = [f"band {f.number} of {Path(f.path).name}" for f in found if not f.name]
+    if unnamed:
+        raise SceneError(
+            f"{len(unnamed)} of {len(found)} bands have no name ({unnamed[0]}): expected a "
+            "description or a file name such as scene_B05.tif; name them with --bands B02,B03,..."
         )
     twice = {file.name for file in found if [f.name for f in found].count(file.name) > 1}
     if twice:
@@ -136,15 +135,6 @@ def find(
             "expected each band in one file"
         )
     return found
-
-
-def _named(found: list[BandFile], names: Sequence[str]) -> list[BandFile]:
-    if len(names) != len(found):
-        raise SceneError(
-            f"--bands names {len(names)} bands, the files hold {len(found)}: expected one name "
-            "for each band, in the order of the files"
-        )
-    return [BandFile(**{**vars(f), "name": tidy(n)}) for f, n in zip(found, names, strict=True)]
 
 
 def stem(paths: Sequence[str | Path]) -> str:
@@ -186,41 +176,62 @@ def _is_local(path: str) -> bool:
     return not re.match(r"^(/vsi|[a-zA-Z0-9+]+:)", path)
 
 
+@contextmanager
+def _headers(path: str) -> Iterator[rasterio.DatasetReader]:
+    """Open to look at the headers: a container, or a file to refuse, has no place on the earth."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with open_raster(path) as source:
+            yield source
+
+
 def _rasters(paths: Sequence[str | Path]) -> list[str]:
     """The rasters of files, folders and containers with several variables."""
     rasters: list[str] = []
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in RASTER_SUFFIXES)
-            named = [p for p in inside if _has_names(str(p))]
-            if not named:
-                raise SceneError(f"expected rasters with named bands in the folder {path}; none")
-            rasters += [str(p) for p in named]
-            continue
-        with open_raster(str(given)) as source:
-            subdatasets = [] if source.count else source.subdatasets
-        rasters += subdatasets or [str(given)]
+    for path in paths:
+        rasters += _in_folder(Path(path)) if Path(path).is_dir() else _expanded(str(path))
     if not rasters:
         raise SceneError("expected at least one raster; got none")
     return rasters
 
 
-def _has_names(path: str) -> bool:
-    with open_raster(path) as source:
-        return bool(source.subdatasets) or _name(source, 1, path) is not None
+def _expanded(path: str) -> list[str]:
+    """A container's variables, or the raster itself."""
+    with _headers(path) as source:
+        subdatasets = [] if source.count else source.subdatasets
+    return subdatasets or [path]
+
+
+def _in_folder(folder: Path) -> list[str]:
+    """The rasters of a folder whose bands are Sentinel-2's or indices, else all with names.
+
+    A folder may hold land cover, a cloud mask or a preview beside the bands.
+    """
+    inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in RASTER_SUFFIXES)
+    first: dict[str, str | None] = {}
+    for path in (part for file in inside for part in _expanded(str(file))):
+        with _headers(path) as source:
+            first[path] = _name(source, 1, path)
+    named = [path for path, name in first.items() if name]
+    if not named:
+        raise SceneError(f"expected rasters with named bands in the folder {folder}; none")
+    known = [p for p in named if first[p] in COMMON_NAMES.values() or first[p] in indices.FORMULAS]
+    return known or named
 
 
 def _name(source: rasterio.DatasetReader, number: int, path: str) -> str | None:
     """A band's name from its description, its variable or the file's name; None if unnamed."""
-    description = source.descriptions[number - 1]
-    if description:
-        return tidy(description)
-    variable = source.tags(number).get("NETCDF_VARNAME") or source.tags(number).get("long_name")
-    if variable and source.count == 1:
-        return tidy(variable)
+    given = [source.descriptions[number - 1]]
     if source.count == 1:
-        name = Path(path.split(":")[-1]).stem
+        tags = source.tags(number)
+        given += [tags.get("long_name"), tags.get("NETCDF_VARNAME")]
+    for text in given:
+        place = _PLACE.fullmatch(text) if text else None
+        # GDAL calls the variables of a NetCDF file Band1, Band2, ...
+        if text and not (place and (source.driver == "netCDF" or int(place[1]) == number)):
+            return tidy(text)
+    if source.count == 1 and _is_local(path):
+        name = Path(path).stem
         match = _BAND.search(name)
         if match:
             return tidy(match[0].strip("_-. "))
@@ -228,93 +239,3 @@ def _name(source: rasterio.DatasetReader, number: int, path: str) -> str | None:
             if part.upper() in indices.FORMULAS:
                 return part.upper()
     return None
-
-
-def _calibrated(
-    file: BandFile,
-    source: rasterio.DatasetReader,
-    stac: dict[str, tuple[float, float]],
-    scale: float | None,
-    offset: float | None,
-) -> BandFile:
-    """The band with its scale and offset: what the user says, the file, STAC, or its name."""
-    product = _PRODUCT.search(Path(file.path).name)
-    known: tuple[float, float] | None
-    if scale is not None:
-        known = (scale, offset or 0.0)
-    elif (file.scale, file.offset) != (1.0, 0.0):
-        known = (file.scale, file.offset)
-    elif file.name in stac:
-        known = stac[file.name]
-    elif product and product[1] < BASELINE_04_00 and not _reprocessed(file.path):
-        known = (1e-4, 0.0)
-    elif np.issubdtype(np.dtype(file.dtype), np.floating) and _looks_like_reflectance(source, file):
-        known = (1.0, 0.0)
-    else:
-        raise SceneError(
-            f"{file.path} does not say how its numbers ({file.dtype}) become reflectance 0..1; "
-            "give --scale and --offset (Sentinel-2 L2A: --scale 0.0001, and --offset -0.1 "
-            "since processing baseline 04.00)"
-        )
-    if offset is not None:
-        known = (known[0], offset)
-    return BandFile(**{**vars(file), "scale": float(known[0]), "offset": float(known[1])})
-
-
-def _reprocessed(path: str) -> bool:
-    baseline = _BASELINE.search(path)
-    return bool(baseline and int(baseline[1]) >= 400)
-
-
-def _looks_like_reflectance(source: rasterio.DatasetReader, file: BandFile) -> bool:
-    """Whether a float band's middle holds reflectance: a read of at most 256 x 256 pixels."""
-    side = min(256, source.width, source.height)
-    window = Window((source.width - side) // 2, (source.height - side) // 2, side, side)
-    values = source.read(file.number, window=window).astype(float)
-    values = values[np.isfinite(values) & (values != (file.nodata if file.nodata else np.nan))]
-    return values.size == 0 or float(np.percentile(np.abs(values), 99)) <= 2.0
-
-
-def _stac_bands(path: str) -> dict[str, tuple[float, float]]:
-    """Scale and offset by band name from a STAC item beside the file, where there is one."""
-    file = Path(path)
-    if not _is_local(path):
-        return {}
-    for candidate in (file.with_suffix(".json"), *sorted(file.parent.glob("*.json"))[:8]):
-        item = _stac_item(candidate)
-        asset = _asset_of(item, file.name) if item else None
-        if item and asset:
-            applied = bool(item.get("properties", {}).get("earthsearch:boa_offset_applied"))
-            return _asset_scales(asset, applied)
-    return {}
-
-
-def _stac_item(path: Path) -> dict[str, Any] | None:
-    try:
-        item = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    is_item = isinstance(item, dict) and "stac_version" in item and "assets" in item
-    return item if is_item else None
-
-
-def _asset_of(item: dict[str, Any], filename: str) -> dict[str, Any] | None:
-    for key, asset in item["assets"].items():
-        if str(asset.get("href", "")).rsplit("/", 1)[-1] == filename:
-            return {"key": key, **asset}
-    return None
-
-
-def _asset_scales(asset: dict[str, Any], offset_applied: bool) -> dict[str, tuple[float, float]]:
-    """Scales of an asset after STAC 1.1 (`bands`) or the raster extension (`raster:bands`)."""
-    names = [b.get("name") for b in asset.get("eo:bands", [])]
-    scales: dict[str, tuple[float, float]] = {}
-    for number, band in enumerate(asset.get("bands") or asset.get("raster:bands") or []):
-        merged = {**asset, **band}
-        scale = merged.get("raster:scale", merged.get("scale"))
-        offset = merged.get("raster:offset", merged.get("offset", 0.0))
-        name = band.get("name") or (names[number] if number < len(names) else asset["key"])
-        if scale is not None:
-            # Earth Search removes the offset from the pixels but goes on declaring it.
-            scales[tidy(str(name))] = (float(scale), 0.0 if offset_applied else float(offset))
-    return scales

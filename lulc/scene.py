@@ -18,7 +18,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
@@ -86,6 +86,10 @@ class Scene:
                     f"the patch lacks the bands {', '.join(absent)} of the scene; it has "
                     f"{', '.join(patch_scene.bands)}"
                 )
+            if not _overlap(patch_scene.grid, finest.grid):
+                raise SceneError(
+                    f"the patch {patch_scene.files[0].path} does not overlap the scene"
+                )
         return cls(name or bandfiles.stem(paths), tuple(files), finest.grid, patch_scene)
 
     @property
@@ -148,15 +152,16 @@ class Scene:
         values = np.empty((len(self.files), *shape), np.float32)
         valid = np.ones(shape, bool)
         dark = np.ones(shape, bool)
-        for path, group in groupby(enumerate(self.files), key=lambda item: item[1].path):
+        # Bands of one file may have nodata values of their own (a VRT's, or a NaN in some).
+        for (path, _), group in groupby(enumerate(self.files), key=_one_reading):
             numbers, files = zip(*group, strict=True)
             raw, mask = _read_file(path, files, self.grid, window, shape)
             valid &= mask
             for number, file, band in zip(numbers, files, raw, strict=True):
                 dark &= (band == 0) if file.zero_may_be_nodata else False
-                values[number] = band.astype(np.float32) * np.float32(file.scale) + np.float32(
-                    file.offset
-                )
+                with np.errstate(over="ignore", invalid="ignore"):  # becomes inf or NaN: invalid
+                    values[number] = band.astype(np.float32) * np.float32(file.scale)
+                    values[number] += np.float32(file.offset)
         valid &= ~dark & np.isfinite(values).all(axis=0)
         if self.patch is not None and not valid.all():
             filled, there = self.patch._onto(self.grid, self.bands).read(window, shape=shape)
@@ -172,6 +177,11 @@ class Scene:
 
     def _onto(self, grid: GeoBox, names: Sequence[str]) -> Scene:
         return replace(self.select(names), grid=grid)
+
+
+def _one_reading(item: tuple[int, BandFile]) -> tuple[str, str]:
+    """What bands that can be read together have in common; repr, as NaN is not equal to NaN."""
+    return item[1].path, repr(item[1].nodata)
 
 
 def _read_file(
@@ -198,13 +208,18 @@ def _read_file(
                     add_alpha=nodata is None,
                 )
             )
-        resampling = Resampling.nearest if shape == _size(window) else Resampling.average
+        # GDAL leaves nodata out of an average only where the file itself declares it.
+        declared = repr(source.nodatavals[numbers[0] - 1]) == repr(nodata)
+        average = shape != _size(window) and declared
+        resampling = Resampling.average if average else Resampling.nearest
         try:
             raw = source.read(numbers, window=window, out_shape=shape, resampling=resampling)
             if nodata is None and isinstance(source, WarpedVRT):
                 mask = source.read(
                     source.count, window=window, out_shape=shape, resampling=Resampling.nearest
                 ).astype(bool)
+            elif nodata is None and MaskFlags.per_dataset in source.mask_flag_enums[0]:
+                mask = source.read_masks(1, window=window, out_shape=shape).astype(bool)
             else:
                 mask = np.ones(shape, bool)
         except rasterio.errors.RasterioIOError as error:
