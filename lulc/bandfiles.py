@@ -21,6 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from lulc import config, indices
 from lulc.calibration import calibrate
 from lulc.errors import SceneError
+from lulc.grid import grid_of
 
 #: Suffixes looked for in a folder. A file given by name may have any.
 RASTER_SUFFIXES = (".tif", ".tiff", ".nc", ".img", ".vrt", ".jp2")
@@ -94,7 +95,7 @@ def find(
     found: list[BandFile] = []
     for path in _rasters(paths):
         with _headers(path) as source:
-            grid = GeoBox.from_rio(source)
+            grid = grid_of(source)
             simulated = source.tags().get("SIMULATED", "").lower() == "yes"
             for number in source.indexes:
                 if names is None:

@@ -27,6 +27,7 @@ from rasterio.windows import transform as window_transform
 from lulc import codes as code_systems
 from lulc import config
 from lulc.errors import ReferenceDataError
+from lulc.grid import grid_of
 from lulc.legend import Legend
 
 #: Pixels read at once when a whole map is gone through; 4 Mpx keep the memory under 100 MB.
@@ -74,7 +75,7 @@ class LabelMap:
         with code_systems.open_raster(path) as file:
             if not 1 <= band <= file.count:
                 raise ReferenceDataError(f"{path} has {file.count} bands, not a band {band}")
-            grid = GeoBox.from_rio(file)
+            grid = grid_of(file)
         if not isinstance(legend, Legend):
             legend = Legend.load(legend or code_systems.detect_codes(path))
         return cls(grid, legend, RasterFile(path, band))

@@ -20,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 
 from lulc import config, files
 from lulc.errors import RegionError
+from lulc.grid import cut
 
 SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip")
 
@@ -152,10 +153,10 @@ class Region:
         """
         if self.outline.equals(self.outline.envelope):
             return None
-        cut = grid[_slices(window)]
-        height, width = cut.shape
+        part = cut(grid, window)
+        height, width = part.shape
         return geometry_mask(
-            [self.to(grid.crs)], out_shape=(height, width), transform=cut.affine, invert=True
+            [self.to(grid.crs)], out_shape=(height, width), transform=part.affine, invert=True
         )
 
     def _outside(self, grid: GeoBox, share: float = 1.0) -> str:
@@ -203,11 +204,3 @@ def _crs(crs: Any) -> CRS:
 
 def _geographic(grid: GeoBox) -> BaseGeometry:
     return grid.extent.to_crs("EPSG:4326").geom
-
-
-def _slices(window: Window) -> tuple[slice, slice]:
-    row, column = int(window.row_off), int(window.col_off)
-    return (
-        slice(row, row + int(window.height)),
-        slice(column, column + int(window.width)),
-    )

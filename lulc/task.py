@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from lulc import mapfile
+from lulc.grid import cut
 from lulc.inputs import read_input
 from lulc.mapfile import MapFormat
 from lulc.model import Model
@@ -101,9 +102,3 @@ class Task:
             "dtype": self.layout.dtype,
             "tile": self.tile,
         }
-
-
-def cut(grid: GeoBox, window: Window) -> GeoBox:
-    """The grid of a window."""
-    rows, columns = (slice(int(s.start), int(s.stop)) for s in window.toslices())
-    return grid[rows, columns]
