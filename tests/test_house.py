@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: The rooms from the top down. A module imports only from rooms above its own, or from
 #: modules that stand before it in its own room.
 HOUSE = {
-    "ground": "errors config files progress",
+    "ground": "errors config files progress grid",
     "classes": "legend",
     "rasters": "indices calibration bandfiles scene region",
     "the simulated region": (
@@ -90,6 +90,12 @@ PAGES = sorted((ROOT / "dashboard").rglob("*.py"))
 
 def test_every_module_has_its_place() -> None:
     assert sorted(ORDER) == [path.stem for path in MODULES]
+
+
+def test_order_is_documented() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| (`.*`) \|$", page, re.MULTILINE)
+    assert {room: " ".join(re.findall(r"`(\w+)`", modules)) for room, modules in rows} == HOUSE
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
