@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, not wrong: no example fails by the time it takes.
+settings.register_profile("lulc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lulc")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
