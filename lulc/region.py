@@ -51,7 +51,9 @@ class Region:
         if not (west < east and south < north):
             raise RegionError(f"expected west < east and south < north; {given}")
         if _crs(crs).is_geographic and not (west >= -180 and east <= 180):
-            raise RegionError(f"expected longitudes in -180..180; {given}")
+            raise RegionError(
+                f"expected longitudes in -180..180; {given}: is it another CRS (--crs)?"
+            )
         if _crs(crs).is_geographic and not (south >= -90 and north <= 90):
             raise RegionError(
                 f"expected latitudes in -90..90; {given}: is it another CRS (--crs), "
@@ -76,7 +78,7 @@ class Region:
             raise RegionError(f"expected polygons in {path}; it has no geometry")
         if frame.crs is None:
             raise RegionError(f"{path} has no coordinate reference system; expected one")
-        outline = shapely.make_valid(frame.geometry.union_all())
+        outline = _polygons(frame.geometry.union_all())
         if outline.area == 0:
             kinds = ", ".join(sorted(set(frame.geom_type.dropna())))
             raise RegionError(f"expected polygons with an area in {path}; it has {kinds}")
@@ -124,7 +126,7 @@ class Region:
         height, width = grid.shape
         inverse = ~grid.affine
         corners = shapely.transform(
-            outline, lambda xy: np.column_stack(inverse * (xy[:, 0], xy[:, 1]))
+            outline, lambda xy: np.column_stack(inverse @ (xy[:, 0], xy[:, 1]))
         )
         left, top, right, bottom = corners.bounds
         if not np.isfinite([left, top, right, bottom]).all() or not (
@@ -189,6 +191,12 @@ def regions() -> list[str]:
         if file.suffix.lower() in SUFFIXES
     ]
     return list(dict.fromkeys(found))
+
+
+def _polygons(geometry: BaseGeometry) -> BaseGeometry:
+    """The valid polygons of a geometry: what else is in it would be burnt into masks."""
+    parts = shapely.get_parts(shapely.make_valid(shapely.get_parts(geometry)))
+    return shapely.union_all([part for part in parts if part.area > 0])
 
 
 def _places() -> tuple[Path, Path]:
