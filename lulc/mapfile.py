@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import rasterio
 import rasterio.shutil
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
@@ -134,7 +135,7 @@ def _overviews(mosaic: Path, spool: Path, layout: MapFormat) -> list[Path]:
                 "compress": "zstd",
                 "zstd_level": 1,
                 "interleave": "band",
-                "transform": source.transform * source.transform.scale(2),
+                "transform": source.transform @ Affine.scale(2),
                 "BIGTIFF": "IF_SAFER",
             }
             path = spool / f"overview-{len(made) + 1}.tif"

@@ -60,14 +60,12 @@ class Model:
 
     @classmethod
     def save(cls, path: str | Path, network: keras.Model, card: ModelCard) -> Model:
-        """Write a model folder, whole or not at all; an existing one is replaced.
-
-        Only the weights and the layers are kept, not the optimiser's state.
-        """
+        """Write a model folder, whole or not at all; an existing one is replaced."""
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
         with files.replacing(path / "model.keras") as temporary:
-            network.save(temporary, include_optimizer=False)
+            # A copy that was never compiled: the optimiser's state is twice the weights.
+            type(network)(network.inputs, network.outputs, name=network.name).save(temporary)
             card = replace(card, weights=files.sha256(temporary))
         files.write_text(path / "card.json", card.to_json())
         return cls(card, path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
+from affine import Affine
 from numpy.random import Generator
 from odc.geo.geobox import GeoBox
 from rasterio.features import shapes
@@ -174,15 +175,22 @@ def vary(values: np.ndarray, random: Generator) -> np.ndarray:
 
 
 def outline(mask: np.ndarray, grid: GeoBox) -> shapely.Geometry:
-    """The outline of a mask on a grid, simplified to about eight pixels, in degrees."""
-    step = max(1, max(mask.shape) // 512)
-    coarse = mask[::step, ::step]
-    transform = grid.affine * grid.affine.scale(step)
+    """The outline of a mask on a grid, in degrees, never too small by more than its edges.
+
+    Squares of a 64th of the longer side that hold any of the mask, so that a card stays short.
+    """
+    step = -(-max(mask.shape) // 64)
+    rows, columns = (-size % step for size in mask.shape)
+    squares = np.pad(mask, ((0, rows), (0, columns)))
+    coarse = squares.reshape(squares.shape[0] // step, step, -1, step).any(axis=(1, 3))
+    transform = grid.affine @ Affine.scale(step)
     polygons = [
         shapely.geometry.shape(geometry)
         for geometry, value in shapes(coarse.astype(np.uint8), mask=coarse, transform=transform)
         if value
     ]
-    merged = shapely.union_all(polygons).simplify(8 * abs(grid.resolution.x))
+    merged = shapely.union_all(polygons) & grid.extent.geom
     degrees = Region("training", merged, str(grid.crs)).to("EPSG:4326")
+    # About ten metres: no more than the edges of the squares are worth.
+    degrees = degrees.simplify(1e-4)
     return degrees if degrees.geom_type == "MultiPolygon" else shapely.MultiPolygon([degrees])
