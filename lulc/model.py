@@ -65,7 +65,7 @@ class Model:
         path.mkdir(parents=True, exist_ok=True)
         with files.replacing(path / "model.keras") as temporary:
             # A copy that was never compiled: the optimiser's state is twice the weights.
-            type(network)(network.inputs, network.outputs, name=network.name).save(temporary)
+            type(network)(network.input, network.output, name=network.name).save(temporary)
             card = replace(card, weights=files.sha256(temporary))
         files.write_text(path / "card.json", card.to_json())
         return cls(card, path)
