@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import holoviews as hv
 import panel as pn
 import panel_material_ui as pmui
@@ -32,10 +34,7 @@ def create_page() -> pmui.Page:
     hv.extension("bokeh")
     state = State()
     shelf = Shelf(state)
-    if not shelf.references:
-        state.reference = ""
-    elif not state.reference:
-        state.reference = next(iter(shelf.references))
+    begin(state, shelf)
     explore = Explore(state, shelf)
     views = {
         "Explore": explore,
@@ -50,10 +49,32 @@ def create_page() -> pmui.Page:
     places = list(views)
     tabs.param.watch(lambda event: state.param.update(place=places[event.new]), "active")
     state.param.watch(lambda event: tabs.param.update(active=places.index(event.new)), "place")
-    page = pmui.Page(title="lulc", main=[tabs], theme_config=THEME, busy_indicator=None)
-    if pn.state.location is not None:
-        pn.state.location.sync(state, IN_ADDRESS)
+    tabs.active = places.index(state.place)
+    page = pmui.Page(
+        title="lulc",
+        main=[tabs],
+        theme_config=THEME,
+        busy_indicator=None,
+        sx={"& .MuiToolbar-root": {"minHeight": "44px !important"}},
+    )
     if pn.state.curdoc is not None:
         explore.progress.watch()
         pn.state.onload(explore.start)
     return page
+
+
+def begin(state: State, shelf: Shelf) -> None:
+    """Fill the state: what the address says, or else the newest run and its scene."""
+    if pn.state.location is not None:
+        with suppress(ValueError):  # an address that someone typed
+            pn.state.location.sync(state, IN_ADDRESS)
+    newest = next((r for r in shelf.runs if state.scene in ("", r.scene)), None)
+    run = shelf.run(state.run) or newest
+    state.run = run.id if run else ""
+    if state.scene not in shelf.scenes:
+        found = run.scene if run and run.scene in shelf.scenes else next(iter(shelf.scenes), "")
+        state.scene = found
+    if state.reference not in shelf.references:
+        state.reference = next(iter(shelf.references), "")
+    if state.other and shelf.run(state.other) is None:
+        state.other = ""

@@ -74,18 +74,36 @@ class Canvas(param.Parameterized):
         self._painting = self._stale = False
         self._names = CustomJSHover(code=_lookup(()))
         self._labels = CustomJSHover(code=_lookup(()))
-        self._pipes = {
-            name: hv.streams.Pipe(data=None)
-            for name in ("base", "overlay", "probe", "outlines", "drafts")
-        }
+        self._tool = self._hover()
+        self._pipe = hv.streams.Pipe(data=None)
+        self._made: dict[str, tuple[Any, Any]] = {}
         self.overlay = self._dynamic("overlay", self._overlay)
         self.plot = self._plot(toolbar)
         self.pane = pn.pane.HoloViews(
             self.plot, sizing_mode="stretch_both", min_height=320, linked_axes=False, margin=0
         )
 
-    def _dynamic(self, name: str, callback: Callable[..., Any]) -> hv.DynamicMap:
-        return hv.DynamicMap(callback, streams=[self._pipes[name]])
+    def _dynamic(self, name: str, make: Callable[[], Any]) -> hv.DynamicMap:
+        """One part of the plot, made anew only when what it shows has changed."""
+
+        def element(data: Any) -> Any:  # noqa: ARG001 (the pipe only says that it is time)
+            what = self._content(name)
+            known = self._made.get(name)
+            if known is None or any(a is not b for a, b in zip(known[0], what, strict=True)):
+                self._made[name] = known = (what, make())
+            return known[1]
+
+        return hv.DynamicMap(element, streams=[self._pipe])
+
+    def _content(self, name: str) -> tuple[Any, ...]:
+        shown = self.picture
+        return {
+            "base": (shown.view, shown.base),
+            "overlay": (shown.view, shown.overlay),
+            "probe": (shown.view, shown.classes, shown.values, shown.labels),
+            "outlines": (self.outlines,),
+            "drafts": (self.drafts,),
+        }[name]
 
     def _plot(self, toolbar: str | None) -> hv.Overlay:
         base = self._dynamic("base", self._base)
@@ -119,33 +137,32 @@ class Canvas(param.Parameterized):
 
     # What the page draws: each gives a valid element whatever happens, or the plot goes blank.
 
-    def _base(self, data: Picture | None) -> hv.RGB:
-        return _image(data, data.base if data else None)
+    def _base(self) -> hv.RGB:
+        return _image(self.picture.view, self.picture.base)
 
-    def _overlay(self, data: Picture | None) -> hv.RGB:
-        return _image(data, data.overlay if data else None)
+    def _overlay(self) -> hv.RGB:
+        return _image(self.picture.view, self.picture.overlay)
 
-    def _probe(self, data: Picture | None) -> hv.Image:
-        nothing = np.full((2, 2), NOTHING, np.uint16)
-        classes = data.classes if data and data.classes is not None else nothing
-        values = data.values if data and data.values is not None else np.full_like(classes, NOTHING)
-        labels = (
-            data.labels
-            if data and data.labels is not None
-            else np.full(classes.shape, 65535, np.uint16)
+    def _probe(self) -> hv.Image:
+        """What is read out under the pointer: an image of three numbers that is not seen."""
+        shown = self.picture
+        size = next(
+            (a.shape for a in (shown.classes, shown.labels) if a is not None), (2, 2)
         )
-        if labels.shape != classes.shape:  # a reference without a run
-            classes = values = np.full(labels.shape, NOTHING, np.uint16)
-        stack = np.dstack([classes, values, labels]).astype(np.uint16)
-        bounds = data.view.bounds if data else self.view.bounds
-        image = hv.Image(stack, bounds=bounds, vdims=["class_id", "percent", "label"])
-        return image.opts(alpha=0, tools=[self._hover()], default_tools=[], clim=(0, 255))
+        nothing = np.full(size, NOTHING, np.uint16)
+        stack = np.dstack([
+            nothing if shown.classes is None else shown.classes,
+            nothing if shown.values is None else shown.values,
+            nothing if shown.labels is None else shown.labels,
+        ]).astype(np.uint16)  # fmt: skip
+        image = hv.Image(stack, bounds=shown.view.bounds, vdims=["class_id", "percent", "label"])
+        return image.opts(alpha=0, tools=[self._tool], default_tools=[], clim=(0, 255))
 
-    def _solid(self, data: Sequence[Any] | None) -> hv.Path:
-        return hv.Path(list(data or [])).opts(color="#111111", line_width=2.5)
+    def _solid(self) -> hv.Path:
+        return hv.Path(self.outlines).opts(color="#111111", line_width=2.5)
 
-    def _dashed(self, data: Sequence[Any] | None) -> hv.Path:
-        return hv.Path(list(data or [])).opts(color="#d55e00", line_width=2.5, line_dash="dashed")
+    def _dashed(self) -> hv.Path:
+        return hv.Path(self.drafts).opts(color="#d55e00", line_width=2.5, line_dash="dashed")
 
     def _hover(self) -> HoverTool:
         return HoverTool(
@@ -225,13 +242,9 @@ class Canvas(param.Parameterized):
         tools = [tool for tool in self.figure.toolbar.tools if isinstance(tool, wanted)]
         self.figure.toolbar.active_drag = tools[0] if tools else "auto"
 
-    @param.depends("outlines", watch=True)
-    def _send_outlines(self) -> None:
-        self._pipes["outlines"].send(self.outlines)
-
-    @param.depends("drafts", watch=True)
-    def _send_drafts(self) -> None:
-        self._pipes["drafts"].send(self.drafts)
+    @param.depends("outlines", "drafts", watch=True)
+    def _outlined(self) -> None:
+        pn.state.execute(partial(self._pipe.send, None), schedule=True)
 
     @param.depends("order", "view", watch=True)
     async def _paint(self) -> None:
@@ -258,22 +271,16 @@ class Canvas(param.Parameterized):
             self._painting = False
 
     def _send(self, picture: Picture) -> None:
-        last, self.picture = self.picture, picture
-        moved = picture.view != last.view
         self._names.code = _lookup(picture.class_names)
         self._labels.code = _lookup(picture.label_names)
-        if moved or picture.base is not last.base:
-            self._pipes["base"].send(picture)
-        self._pipes["overlay"].send(picture)
-        if moved or picture.classes is not None or last.classes is not None:
-            self._pipes["probe"].send(picture)
+        self.picture = picture
+        self._pipe.send(None)
 
 
-def _image(picture: Picture | None, pixels: np.ndarray | None) -> hv.RGB:
-    view = picture.view if picture else _SOMEWHERE
+def _image(view: View, pixels: np.ndarray | None) -> hv.RGB:
     if pixels is None:
         pixels = np.zeros((2, 2, 4), np.uint8)
-    vdims = list(hv.RGB.vdims) + [hv.RGB.alpha_dimension]
+    vdims = [*hv.RGB.vdims, hv.RGB.alpha_dimension]
     return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(default_tools=[], tools=[])
 
 

@@ -13,7 +13,7 @@ from dashboard import catalog, layers, plots, warp
 from dashboard.canvas import Canvas, link
 from dashboard.layers import Order
 from dashboard.legend_view import LegendView
-from dashboard.shelf import Shelf, label
+from dashboard.shelf import Shelf, label, labelled
 from dashboard.state import State
 from dashboard.ties import SIMULATED, alert, choose, heading, say, select, table, tie, words
 from lulc import tables
@@ -42,7 +42,7 @@ class Compare:
         self.legend = LegendView()
         self.titles = words(), words()
         self.summary, self.notes = words(), words()
-        self.chart = pn.pane.HoloViews(sizing_mode="stretch_width", linked_axes=False)
+        self.chart = plots.Chart(plots.differences)
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.maps = pmui.Row(
             *(
@@ -53,7 +53,7 @@ class Compare:
             sizing_mode="stretch_width",
         )
         self.scores = pmui.FlexBox(
-            pmui.Column(heading("F1 of each class"), self.chart, min_width=420, styles={"flex": "1 1 420px"}),
+            pmui.Column(heading("F1 of each class"), self.chart.pane, min_width=420, styles={"flex": "1 1 420px"}),
             pmui.Column(heading("Differences of F1, B − A"), self.table, styles={"flex": "1 1 420px"}),
             sizing_mode="stretch_width",
         )  # fmt: skip
@@ -61,7 +61,7 @@ class Compare:
         self.panel = pmui.Column(
             self.simulated,
             pmui.FlexBox(self.first, self.second, self.overlay, self.activation, self.reference,
-                         sizing_mode="stretch_width"),
+                         margin=(8, 0, 0, 0), sizing_mode="stretch_width"),
             self.said, self.results,
             sizing_mode="stretch_both", scroll="y",
         )  # fmt: skip
@@ -76,10 +76,12 @@ class Compare:
         self._lists()
 
     def _lists(self, *_: Any) -> None:
-        runs = {label(run): run.id for run in self.shelf.runs}
+        runs = labelled(self.shelf.runs)
         choose(self.first, {"none": "", **runs}, self.state.run)
         others = [r.id for r in self.shelf.runs if r.id != self.state.run]
-        choose(self.second, {"none": "", **runs}, self.state.other or next(iter(others), ""))
+        if not self.state.other:
+            self.state.other = next(iter(others), "")
+        choose(self.second, {"none": "", **runs}, self.state.other)
         known = {"stored scores": "", **{n: n for n in self.shelf.references}}
         choose(self.reference, known, self.state.reference)
 
@@ -145,7 +147,7 @@ class Compare:
         self.notes.object = "<br>".join(escape(note) for note in found.notes)
         self.scores.visible = bool(found.deltas)
         if found.deltas:
-            self.chart.object = plots.differences(found)
+            self.chart.show(found)
             self.table.object = differences(found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import panel as pn
 import panel_material_ui as pmui
 import shapely
 
@@ -16,7 +15,7 @@ from dashboard.form import Form
 from dashboard.layers import Order
 from dashboard.legend_view import LegendView
 from dashboard.progress import Progress
-from dashboard.shelf import Shelf, label
+from dashboard.shelf import Shelf, labelled
 from dashboard.state import DRAWN, State
 from dashboard.ties import SIMULATED, alert, choose, heading, say, select, tie, words
 from lulc.errors import LulcError
@@ -56,6 +55,8 @@ class Explore:
         shelf.param.watch(self._lists, ["runs"])
         self.canvas.param.watch(self._painted, ["picture", "error"])
         self.canvas.param.watch(self._drawn, ["drawn"])
+        self._lists()
+        self._layers()
 
     def _layout(self) -> pmui.Row:
         left = pmui.Column(
@@ -74,13 +75,12 @@ class Explore:
 
     async def start(self) -> None:
         """Show what the state says for the first time."""
-        self._lists()
-        self._layers()
         await self._draw()
 
     def _lists(self, *_: Any) -> None:
-        runs = {label(run): run.id for run in self.shelf.runs}
-        choose(self.run, {"none": "", **runs}, self.state.run or self._newest())
+        runs = labelled(self.shelf.runs)
+        choose(self.run, {"none": "", **runs}, self.state.run)
+        self._chosen_run()
 
     def _newest(self) -> str:
         return next((r.id for r in self.shelf.runs if r.scene == self.state.scene), "")
@@ -170,9 +170,3 @@ def rings(region: Region) -> list[Any]:
 
 def _ring(west: float, south: float, east: float, north: float) -> Any:
     return shapely.get_coordinates(shapely.box(west, south, east, north))
-
-
-def onload(coroutine: Any) -> None:
-    """Run it when the page is there; at once where no page is served."""
-    if pn.state.curdoc is not None:
-        pn.state.onload(coroutine)

@@ -82,7 +82,8 @@ class Form:
             active=[],
             sizing_mode="stretch_width",
             margin=(0, 10),
-            sx={"& .MuiAccordionSummary-root": {"minHeight": 36, "fontSize": "0.8rem"}},
+            variant="outlined",
+            title_variant="body2",
         )
 
     def _lists(self, *_: Any) -> None:
@@ -124,7 +125,7 @@ class Form:
     def _show(self, plan: Plan) -> None:
         self.plan = plan
         about = f", about {plans.duration(plan.seconds)}" if plan.seconds else ""
-        self.size.object = f"<small>Region: <b>{plan.size}</b>{about}</small>" if plan.size else ""
+        self.size.object = f"<small><b>{plan.size}</b>{about}</small>" if plan.size else ""
         self.start.disabled = bool(plan.problem)
         said = plan.problem or plan.warning
         say(self.trouble, said, "info" if _only_a_hint(plan) else "warning")

@@ -48,8 +48,8 @@ class Job:
     """Code system of the reference."""
     state: str = "queued"
     """queued, running, scoring, done, failed or cancelled."""
-    blocks_done: int = 0
-    blocks: int = 0
+    blocks_done: float = 0
+    blocks: float = 0
     left_s: float | None = None
     """Seconds left, as the process estimates them."""
     message: str = ""
@@ -202,11 +202,11 @@ class _Log:
             with suppress(ValueError, KeyError, TypeError):
                 if line.startswith("{"):
                     said = json.loads(line)
-                    self._job.blocks_done, self._job.blocks = int(said["done"]), int(said["total"])
+                    self._job.blocks_done, self._job.blocks = float(said["done"]), float(said["total"])
                     self._job.left_s = said.get("left_s")
                     continue
             if line.strip():
-                self.reason = line.strip().removeprefix("Error: ")
+                self.reason = line.strip().removeprefix("lulc: ")
                 self._job.warnings = (*self._job.warnings, self.reason)[-20:]
 
 

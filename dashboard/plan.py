@@ -47,8 +47,8 @@ class Plan:
         if self.scene is None or not self.width:
             return ""
         area = self.width * self.height * self.scene.pixel_size**2 / 1e6
-        said = f"{self.width:,} × {self.height:,} px, {area:,.3g} km²"
-        return said.replace(",", "\u2009") if area < 1000 else f"{said.split(' px')[0]} px, {area:,.0f} km²"
+        square = f"{area:,.0f}" if area >= 100 else f"{area:.2g}" if area < 10 else f"{area:.1f}"
+        return f"{self.width:,} × {self.height:,} px, {square} km²"
 
 
 def reading(state: State) -> Reading:

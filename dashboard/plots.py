@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import holoviews as hv
 import numpy as np
+import panel as pn
 
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
 from lulc.compare import Comparison
-from lulc.scores import Evaluation
+from lulc.grouping import Group
+from lulc.scores import Evaluation, Pixels
+
+class Chart:
+    """A chart that is built once and shown other numbers.
+
+    A plot that comes into a page later is measured by the page before it is drawn, which is
+    an error there; so the plot is there from the beginning and only its data change.
+    """
+
+    def __init__(self, draw: Callable[..., Any], **pane: Any) -> None:
+        self._draw = draw
+        self._pipe = hv.streams.Pipe(data=())
+        self.pane = pn.pane.HoloViews(
+            hv.DynamicMap(self._element, streams=[self._pipe]),
+            **{"sizing_mode": "stretch_width", "linked_axes": False, **pane},
+        )
+
+    def show(self, *data: Any) -> None:
+        """Draw these data."""
+        self._pipe.send(data)
+
+    def _element(self, data: tuple[Any, ...]) -> Any:
+        return self._draw(*data)
+
 
 #: Longest name of a class on an axis.
 _LONGEST = 30
+
+
+#: What is drawn before there is anything: one class without a name, so that axes exist.
+NOTHING = Evaluation(
+    np.zeros((1, 1), np.int64), (Group(1, "", "#000000", (1,), (1,)),), Pixels(0, 0, 0, 0),
+    (), (), "class", "", "",
+)  # fmt: skip
+NOT_COMPARED = Comparison("", "", None)
 
 
 def names(groups: Sequence[Any]) -> list[str]:
@@ -21,7 +54,7 @@ def names(groups: Sequence[Any]) -> list[str]:
     return [f"{g.id} {_short(g.name)}" for g in groups]
 
 
-def scores(evaluation: Evaluation, by: str = "legend") -> hv.Overlay:
+def scores(evaluation: Evaluation = NOTHING, by: str = "legend") -> hv.Overlay:
     """F1 of every class as bars, precision and recall as marks upon them."""
     order = _order(evaluation, by)
     rows = [names(evaluation.groups)[i] for i in order]
@@ -51,18 +84,17 @@ def scores(evaluation: Evaluation, by: str = "legend") -> hv.Overlay:
         xlabel="",
         ylabel="F1 (bars), precision and recall (marks), 0 to 1",
         responsive=True,
-        height=_height(len(order)),
+        hooks=[_tall],
         legend_position="top",
         legend_cols=3,
         show_grid=True,
         toolbar=None,
         default_tools=[],
         title="",
-        fontscale=1.0,
     )
 
 
-def matrix(evaluation: Evaluation, normalised: bool = True) -> hv.Overlay:
+def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Overlay:
     """The confusion matrix; rows are the reference, as its axes say."""
     counts = evaluation.matrix
     total = counts.sum(axis=1, keepdims=True)
@@ -102,23 +134,22 @@ def matrix(evaluation: Evaluation, normalised: bool = True) -> hv.Overlay:
         invert_yaxis=True,
         xaxis="top",
         responsive=True,
-        height=_height(len(rows)) + 40,
+        hooks=[_tall],
         toolbar=None,
         default_tools=[],
         title="",
     )
 
 
-def differences(comparison: Comparison) -> hv.Overlay:
+def differences(comparison: Comparison = NOT_COMPARED) -> hv.Overlay:
     """F1 of both runs for every class, joined by a line: how far and which way it moved."""
     rows = [row for row in comparison.deltas if row["f1"] is not None]
-    labels = [f"{row['id']} {_short(row['name'])}" for row in rows]
-    segments = hv.Segments(
-        [(label, row["f1_a"], label, row["f1_b"]) for label, row in zip(labels, rows, strict=True)],
-        ["Class", "F1", "to class", "to F1"],
-    )
-    a = hv.Scatter((labels, [row["f1_a"] for row in rows]), "Class", "F1", label="A")
-    b = hv.Scatter((labels, [row["f1_b"] for row in rows]), "Class", "F1", label="B")
+    labels = [f"{row['id']} {_short(row['name'])}" for row in rows] or [" "]
+    first = [row["f1_a"] for row in rows] or [np.nan]
+    second = [row["f1_b"] for row in rows] or [np.nan]
+    segments = hv.Segments((labels, first, labels, second), ["Class", "F1", "to class", "to F1"])
+    a = hv.Scatter((labels, first), "Class", "F1", label="A")
+    b = hv.Scatter((labels, second), "Class", "F1", label="B")
     return (
         segments.opts(color=GREY, line_width=3)
         * a.opts(color=BLUE, marker="circle", size=10, tools=["hover"])
@@ -130,7 +161,7 @@ def differences(comparison: Comparison) -> hv.Overlay:
         xlabel="",
         ylabel="F1 of A (circle) and of B (diamond), 0 to 1",
         responsive=True,
-        height=_height(len(rows)),
+        hooks=[_tall],
         legend_position="top",
         legend_cols=2,
         show_grid=True,
@@ -147,8 +178,9 @@ def _order(evaluation: Evaluation, by: str) -> list[int]:
     return sorted(places, key=lambda i: -np.nan_to_num(evaluation.f1[i], nan=-1))
 
 
-def _height(rows: int) -> int:
-    return 110 + 30 * max(rows, 3)
+def _tall(plot: Any, element: Any) -> None:  # noqa: ARG001 (HoloViews' signature)
+    """As high as the classes on the axis need."""
+    plot.state.height = 120 + 30 * max(len(plot.state.y_range.factors), 3)
 
 
 def _short(name: str) -> str:

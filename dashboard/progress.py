@@ -121,7 +121,7 @@ def said(job: Job) -> str:
         if not job.blocks:
             return "Starting …"
         left = f", about {duration(job.left_s)} left" if job.left_s is not None else ""
-        return f"{job.share:.0%}: {job.blocks_done} of {job.blocks} blocks{left}"
+        return f"{job.share:.0%}: {job.blocks_done:g} of {job.blocks:g} blocks{left}"
     if job.state == "scoring":
         return "Scoring …"
     if job.state == "cancelled":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard import plots
-from dashboard.shelf import Shelf, label
+from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
 from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, table, tie, words
 from lulc import tables
 from lulc.errors import LulcError
 from lulc.evaluation import evaluate, evaluation_path
-from lulc.runs import Run
 from lulc.scores import Evaluation
 
 #: What the levels are called.
@@ -44,15 +42,15 @@ class Scores:
         self.said = alert()
         self.simulated = words(styles={"font-weight": "600"})
         self.summary = words()
-        self.bars = _chart()
-        self.matrix = _chart()
+        self.bars = plots.Chart(plots.scores, margin=(0, 10))
+        self.matrix = plots.Chart(plots.matrix, margin=(0, 10))
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
         self.results = pmui.Column(
             self.summary,
             pmui.FlexBox(
-                pmui.Column(pmui.Row(heading("F1 of each class"), self.by), self.bars, min_width=420, styles={"flex": "1 1 420px"}),
-                pmui.Column(pmui.Row(heading("Confusion matrix: rows are the reference, columns the map"), self.normal), self.matrix, min_width=480, styles={"flex": "1 1 480px"}),
+                pmui.Column(pmui.Row(heading("F1 of each class"), self.by), self.bars.pane, min_width=420, styles={"flex": "1 1 420px"}),
+                pmui.Column(pmui.Row(heading("Confusion matrix: rows are the reference, columns the map"), self.normal), self.matrix.pane, min_width=480, styles={"flex": "1 1 480px"}),
                 sizing_mode="stretch_width",
             ),
             heading("What was merged or left out"), self.notes,
@@ -62,7 +60,7 @@ class Scores:
         self.panel = pmui.Column(
             self.simulated,
             pmui.FlexBox(self.run, self.reference, self.codes, self.level, self.again,
-                         align_items="center", sizing_mode="stretch_width"),
+                         align_items="center", margin=(8, 0, 0, 0), sizing_mode="stretch_width"),
             self.said, self.results,
             sizing_mode="stretch_both", scroll="y",
         )  # fmt: skip
@@ -74,7 +72,7 @@ class Scores:
         self._lists()
 
     def _lists(self, *_: Any) -> None:
-        choose(self.run, {"none": "", **{label(r): r.id for r in self.shelf.runs}}, self.state.run)
+        choose(self.run, {"none": "", **labelled(self.shelf.runs)}, self.state.run)
         choose(
             self.reference,
             {"none": "", **{n: n for n in self.shelf.references}},
@@ -128,8 +126,8 @@ class Scores:
             return
         self.again.label = "Score again"
         self.summary.object = summary(found)
-        self.bars.object = plots.scores(found, self.by.value)
-        self.matrix.object = plots.matrix(found, self.normal.value)
+        self.bars.show(found, self.by.value)
+        self.matrix.show(found, self.normal.value)
         self.notes.object = remarks(found)
         self.table.object = numbers(found)
 
@@ -177,15 +175,3 @@ def numbers(found: Evaluation) -> str:
     ]  # fmt: skip
     head = ["Class", *tables.METRICS.values(), "support (px)", "mapped (px)"]
     return table([h[:1].upper() + h[1:] for h in head], rows)
-
-
-def stored(run: Run) -> dict[str, Any]:
-    """The stored scores of a run by level; none for files that are broken."""
-    try:
-        return run.evaluations()
-    except (OSError, json.JSONDecodeError, KeyError):
-        return {}
-
-
-def _chart() -> pn.pane.HoloViews:
-    return pn.pane.HoloViews(sizing_mode="stretch_width", linked_axes=False, margin=(0, 10))

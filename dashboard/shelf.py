@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import param
@@ -45,6 +47,12 @@ class Shelf(param.Parameterized):
 def label(run: Run) -> str:
     """A run in a list: what, by which model, when."""
     return f"{run.scene} · {run.model} · {run.created.astimezone():%d %b %Y %H:%M:%S}"
+
+
+def labelled(runs: Sequence[Run]) -> dict[str, str]:
+    """Ids of runs by their label; of runs that look alike, the label has the id as well."""
+    alike = Counter(label(run) for run in runs)
+    return {label(r) + (f" ({r.id})" if alike[label(r)] > 1 else ""): r.id for r in runs}
 
 
 def _look() -> dict[str, Any]:

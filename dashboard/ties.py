@@ -18,6 +18,8 @@ def tie(widget: Any, state: param.Parameterized, name: str) -> Any:
     """Keep a widget's value and a parameter of the state alike, both ways."""
 
     def to_state(event: Any) -> None:
+        if id(widget) in _refilled:
+            return
         if event.new is not None or state.param[name].allow_None:
             setattr(state, name, event.new)
 
@@ -38,7 +40,19 @@ def choose(widget: Any, options: Mapping[str, Any] | Sequence[Any], wanted: Any)
     options = dict(options) if isinstance(options, Mapping) else list(options)
     values = list(options.values() if isinstance(options, dict) else options)
     value = wanted if wanted in values else next(iter(values), None)
-    widget.param.update(options=options, value=value)
+    # A select whose options change falls back to the first one in between: nobody chose that.
+    _refilled.add(id(widget))
+    try:
+        widget.options = options
+        widget.value = value
+    finally:
+        _refilled.discard(id(widget))
+    if value != wanted:
+        widget.param.trigger("value")
+
+
+#: Widgets that are given other options at this moment.
+_refilled: set[int] = set()
 
 
 def select(label: str, **params: Any) -> pmui.Select:

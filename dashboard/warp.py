@@ -27,6 +27,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from lulc import config
+from lulc.grid import grid_of
 
 #: The projection of the map.
 MERCATOR = "EPSG:3857"
@@ -127,7 +128,7 @@ class _Handle:
         self._lock = threading.Lock()
         with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE_MIB):
             self._file = rasterio.open(path)
-            self._grid = GeoBox.from_rio(self._file)
+            self._grid = grid_of(self._file)
 
     def read(
         self, bands: Sequence[int], view: View, nodata: float | None, resampling: Resampling
