@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSE = {
     "ground": "errors config files progress grid",
     "classes": "legend",
-    "rasters": "indices calibration bandfiles scene region",
+    "rasters": "indices calibration bandfiles scene region composite stac",
     "the simulated region": (
         "noise terrain built forest parcels landscape generalise reflectance layers sample"
     ),
