@@ -48,6 +48,9 @@ x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
 y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
 """
 
+#: An element that brings no tools of its own.
+_BARE: dict[str, Any] = {"tools": [], "default_tools": []}
+
 _LONGITUDE = "return (special_vars.x / 20037508.342789244 * 180).toFixed(5)"
 _LATITUDE = (
     "return (Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90).toFixed(5)"
@@ -115,15 +118,13 @@ class Canvas(param.Parameterized):
         parts = parts * self._dynamic("outlines", self._solid)
         parts = parts * self._dynamic("drafts", self._dashed)
         view = self.view
-        tools = ["pan", "wheel_zoom", "save"]
         if self._can_draw:
             self._bounds = hv.streams.BoundsXY(source=base)
             self._bounds.add_subscriber(self._boxed)
-            tools.insert(1, "box_select")
         return parts.opts(
             hv.opts.Overlay(
                 responsive=True,
-                default_tools=tools,
+                default_tools=[],
                 active_tools=["pan", "wheel_zoom"],
                 toolbar=toolbar,
                 xlim=(view.west, view.east),
@@ -138,7 +139,8 @@ class Canvas(param.Parameterized):
     # What the page draws: each gives a valid element whatever happens, or the plot goes blank.
 
     def _base(self) -> hv.RGB:
-        return _image(self.picture.view, self.picture.base)
+        tools = ["pan", "wheel_zoom", *(["box_select"] if self._can_draw else []), "save"]
+        return _image(self.picture.view, self.picture.base, tools)
 
     def _overlay(self) -> hv.RGB:
         return _image(self.picture.view, self.picture.overlay)
@@ -159,10 +161,10 @@ class Canvas(param.Parameterized):
         return image.opts(alpha=0, tools=[self._tool], default_tools=[], clim=(0, 255))
 
     def _solid(self) -> hv.Path:
-        return hv.Path(self.outlines).opts(color="#111111", line_width=2.5)
+        return hv.Path(self.outlines).opts(color="#111111", line_width=2.5, **_BARE)
 
     def _dashed(self) -> hv.Path:
-        return hv.Path(self.drafts).opts(color="#d55e00", line_width=2.5, line_dash="dashed")
+        return hv.Path(self.drafts).opts(color="#d55e00", line_width=2.5, line_dash="dashed", **_BARE)
 
     def _hover(self) -> HoverTool:
         return HoverTool(
@@ -277,11 +279,11 @@ class Canvas(param.Parameterized):
         self._pipe.send(None)
 
 
-def _image(view: View, pixels: np.ndarray | None) -> hv.RGB:
+def _image(view: View, pixels: np.ndarray | None, tools: Sequence[str] = ()) -> hv.RGB:
     if pixels is None:
         pixels = np.zeros((2, 2, 4), np.uint8)
     vdims = [*hv.RGB.vdims, hv.RGB.alpha_dimension]
-    return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(default_tools=[], tools=[])
+    return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(tools=list(tools), default_tools=[])
 
 
 def _lookup(names: Sequence[tuple[int, str]]) -> str:
