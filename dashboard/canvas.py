@@ -18,6 +18,7 @@ import panel as pn
 import param
 from bokeh.models import (
     BoxSelectTool,
+    ColumnDataSource,
     CustomJS,
     CustomJSHover,
     HoverTool,
@@ -34,7 +35,8 @@ from lulc.errors import LulcError
 #: The view before the page has told its size, over the middle of Finland.
 _SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
 
-#: Keeps pixels square when the map's frame changes, without asking the server.
+#: Only the page moves the map, or its own moves and the server's would cross: it keeps pixels
+#: square when the frame changes, and shows a box when it is asked to.
 _SQUARE = """
 const [w, h] = [figure.inner_width, figure.inner_height]
 if (w < 20 || h < 20) return
@@ -47,14 +49,21 @@ figure.tags = [w, h]
 x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
 y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
 """
+_SHOW = (
+    """
+const [west, south, east, north] = wanted.data.box
+figure.x_range.setv({start: west, end: east})
+figure.y_range.setv({start: south, end: north})
+figure.tags = []
+"""
+    + _SQUARE
+)
 
 #: An element that brings no tools of its own.
 _BARE: dict[str, Any] = {"tools": [], "default_tools": []}
 
 _LONGITUDE = "return (special_vars.x / 20037508.342789244 * 180).toFixed(5)"
-_LATITUDE = (
-    "return (Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90).toFixed(5)"
-)
+_LATITUDE = "return (Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90).toFixed(5)"
 
 
 class Canvas(param.Parameterized):
@@ -72,6 +81,7 @@ class Canvas(param.Parameterized):
     def __init__(self, *, toolbar: str | None = "right", drawing: bool = False, **params: Any):
         super().__init__(**params)
         self.figure: Any = None
+        self._wanted = ColumnDataSource()
         self.partner: Canvas | None = None
         self._can_draw = drawing
         self._painting = self._stale = False
@@ -104,6 +114,7 @@ class Canvas(param.Parameterized):
             "base": (shown.view, shown.base),
             "overlay": (shown.view, shown.overlay),
             "probe": (shown.view, shown.classes, shown.values, shown.labels),
+            "casing": (self.outlines, self.drafts),
             "outlines": (self.outlines,),
             "drafts": (self.drafts,),
         }[name]
@@ -115,6 +126,7 @@ class Canvas(param.Parameterized):
         self._range.add_subscriber(self._moved)
         self._size.add_subscriber(self._moved)
         parts = base * self.overlay * self._dynamic("probe", self._probe)
+        parts = parts * self._dynamic("casing", self._casing)
         parts = parts * self._dynamic("outlines", self._solid)
         parts = parts * self._dynamic("drafts", self._dashed)
         view = self.view
@@ -148,9 +160,7 @@ class Canvas(param.Parameterized):
     def _probe(self) -> hv.Image:
         """What is read out under the pointer: an image of three numbers that is not seen."""
         shown = self.picture
-        size = next(
-            (a.shape for a in (shown.classes, shown.labels) if a is not None), (2, 2)
-        )
+        size = next((a.shape for a in (shown.classes, shown.labels) if a is not None), (2, 2))
         nothing = np.full(size, NOTHING, np.uint16)
         stack = np.dstack([
             nothing if shown.classes is None else shown.classes,
@@ -160,11 +170,17 @@ class Canvas(param.Parameterized):
         image = hv.Image(stack, bounds=shown.view.bounds, vdims=["class_id", "percent", "label"])
         return image.opts(alpha=0, tools=[self._tool], default_tools=[], clim=(0, 255))
 
+    def _casing(self) -> hv.Path:
+        """White below the dark lines: they are seen on water and on snow."""
+        return hv.Path([*self.outlines, *self.drafts]).opts(color="white", line_width=5, **_BARE)
+
     def _solid(self) -> hv.Path:
         return hv.Path(self.outlines).opts(color="#111111", line_width=2.5, **_BARE)
 
     def _dashed(self) -> hv.Path:
-        return hv.Path(self.drafts).opts(color="#d55e00", line_width=2.5, line_dash="dashed", **_BARE)
+        return hv.Path(self.drafts).opts(
+            color="#d55e00", line_width=2.5, line_dash="dashed", **_BARE
+        )
 
     def _hover(self) -> HoverTool:
         return HoverTool(
@@ -192,12 +208,18 @@ class Canvas(param.Parameterized):
         figure.match_aspect = False
         figure.background_fill_color = None
         figure.grid.visible = False
-        for axis, dimension in ((figure.xaxis[0], "lon"), (figure.yaxis[0], "lat")):
-            axis.ticker = MercatorTicker(dimension=dimension, desired_num_ticks=5)
-            axis.formatter = MercatorTickFormatter(dimension=dimension)
-        square = CustomJS(args={"figure": figure}, code=_SQUARE)
+        across, down = figure.xaxis[0], figure.yaxis[0]
+        across.ticker = MercatorTicker(dimension="lon", desired_num_ticks=5)
+        across.formatter = MercatorTickFormatter(dimension="lon")
+        down.ticker = MercatorTicker(dimension="lat", desired_num_ticks=5)
+        down.formatter = MercatorTickFormatter(dimension="lat")
+        self._wanted = ColumnDataSource(data={"box": list(self.view.bounds)})
+        # Naming the source here brings it to the page together with the figure.
+        square = CustomJS(args={"figure": figure, "wanted": self._wanted}, code=_SQUARE)
         figure.js_on_change("inner_width", square)
         figure.js_on_change("inner_height", square)
+        show = CustomJS(args={"figure": figure, "wanted": self._wanted}, code=_SHOW)
+        self._wanted.js_on_change("data", show)
         if self.partner is not None and self.partner.figure is not None:
             _follow(figure, self.partner.figure)
             _follow(self.partner.figure, figure)
@@ -226,13 +248,11 @@ class Canvas(param.Parameterized):
     def zoom_to(self, bounds: Sequence[float]) -> None:
         """Show a box of Web Mercator."""
         view = View.around(bounds, self.view.width, self.view.height)
-        self.view = view
-        if self.figure is not None:
-            pn.state.execute(partial(self._set_range, view), schedule=True)
-
-    def _set_range(self, view: View) -> None:
-        self.figure.x_range.update(start=view.west, end=view.east)
-        self.figure.y_range.update(start=view.south, end=view.north)
+        if self.figure is None:
+            self.view = view
+        else:
+            data = {"box": list(view.bounds)}
+            pn.state.execute(partial(self._wanted.update, data=data), schedule=True)
 
     @param.depends("drawing", watch=True)
     def _switch_tool(self) -> None:

@@ -70,7 +70,7 @@ def scenes() -> dict[str, list[Path]]:
     return found
 
 
-def open_scene(name: str, reading: Reading = Reading()) -> Scene:  # noqa: B008 (frozen)
+def open_scene(name: str, reading: Reading = Reading()) -> Scene:
     """The scene of that name. Raises SceneError."""
     paths = tuple(scenes().get(name, ()))
     stamps = tuple(path.stat().st_mtime_ns for path in paths)

@@ -52,12 +52,15 @@ class Compare:
             pmui.Column(heading("Legend of A"), self.legend.panel, width=250),
             sizing_mode="stretch_width",
         )
+        half: dict[str, Any] = {"min_width": 420, "styles": {"flex": "1 1 420px"}}
         self.scores = pmui.FlexBox(
-            pmui.Column(heading("F1 of each class"), self.chart.pane, min_width=420, styles={"flex": "1 1 420px"}),
-            pmui.Column(heading("Differences of F1, B − A"), self.table, styles={"flex": "1 1 420px"}),
+            pmui.Column(heading("F1 of each class"), self.chart.pane, **half),
+            pmui.Column(heading("Differences of F1, B − A"), self.table, **half),
             sizing_mode="stretch_width",
-        )  # fmt: skip
-        self.results = pmui.Column(self.maps, self.summary, self.notes, self.scores, sizing_mode="stretch_width")  # fmt: skip
+        )
+        self.results = pmui.Column(
+            self.maps, self.summary, self.notes, self.scores, sizing_mode="stretch_width"
+        )
         self.panel = pmui.Column(
             self.simulated,
             pmui.FlexBox(self.first, self.second, self.overlay, self.activation, self.reference,
@@ -123,7 +126,9 @@ class Compare:
             scene = None
         base = next(iter(layers.composites(scene)), layers.NO_BASE)
         codes = self.state.codes or None
-        return Order(scene, base, run, self.overlay.value, self.activation.value or 0, reference, codes)
+        return Order(
+            scene, base, run, self.overlay.value, self.activation.value or 0, reference, codes
+        )
 
     async def _count(self, a: Run, b: Run) -> None:
         reference = self.shelf.references.get(self.state.reference)
@@ -147,7 +152,7 @@ class Compare:
         self.notes.object = "<br>".join(escape(note) for note in found.notes)
         self.scores.visible = bool(found.deltas)
         if found.deltas:
-            self.chart.show(found)
+            self.chart.show(len(found.deltas), found)
             self.table.object = differences(found)
 
 
@@ -156,14 +161,12 @@ def summary(found: Comparison) -> str:
     said = []
     if found.agreement is not None:
         said.append(f"The two maps agree on <b>{found.agreement:.1%}</b> of the pixels they share.")
-    data = found.to_dict()
     if found.deltas:
-        said.append(
-            f"Macro F1: A {tables.number(data['macro_f1_a'])}, B {tables.number(data['macro_f1_b'])} "
-            f"(<b>{tables.number(data['macro_f1'], True)}</b>); accuracy: A "
-            f"{tables.number(data['accuracy_a'])}, B {tables.number(data['accuracy_b'])} "
-            f"(<b>{tables.number(data['accuracy'], True)}</b>)."
-        )
+        data = found.to_dict()
+        for key, name in (("macro_f1", "Macro F1"), ("accuracy", "accuracy")):
+            a, b = (tables.number(data[f"{key}_{run}"]) for run in "ab")
+            change = tables.number(data[key], signed=True)
+            said.append(f"{name}: A {a}, B {b} (<b>{change}</b>).")
     return " ".join(said)
 
 

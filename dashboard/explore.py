@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from html import escape
 from typing import Any
 
 import panel_material_ui as pmui
@@ -12,6 +13,7 @@ from dashboard import catalog, layers, warp
 from dashboard import plan as plans
 from dashboard.canvas import Canvas
 from dashboard.form import Form
+from dashboard.jobs import Job
 from dashboard.layers import Order
 from dashboard.legend_view import LegendView
 from dashboard.progress import Progress
@@ -22,7 +24,9 @@ from lulc.errors import LulcError
 from lulc.region import Region
 
 #: What changes the picture.
-_SHOWN = ["scene", "run", "base", "overlay", "class_id", "reference", "codes", "bands", "scale", "offset"]  # fmt: skip
+_SHOWN = [
+    "scene", "run", "base", "overlay", "class_id", "reference", "codes", "bands", "scale", "offset",
+]  # fmt: skip
 
 
 class Explore:
@@ -30,8 +34,8 @@ class Explore:
 
     def __init__(self, state: State, shelf: Shelf) -> None:
         self.state, self.shelf = state, shelf
-        self.form = Form(state, shelf)
-        self.progress = Progress(state)
+        self.progress = Progress(state, shelf)
+        self.form = Form(state, shelf, self._submitted)
         self.canvas = Canvas(drawing=True)
         self.legend = LegendView()
         self.run = tie(select("Run", options={"none": ""}), state, "run")
@@ -44,7 +48,7 @@ class Explore:
         )  # fmt: skip
         self.opacity.jslink(self.canvas.overlay, value="glyph.global_alpha")
         self.said = alert()
-        self.simulated = words(styles={"font-weight": "600"})
+        self.title = words()
         self._shown: tuple[str, str] = ("", "")
         self.panel = self._layout()
         state.param.watch(self._layers, ["overlay"])
@@ -63,12 +67,10 @@ class Explore:
             self.form.panel, self.progress.panel, self.progress.dialog,
             width=290, sizing_mode="stretch_height", scroll="y", margin=(0, 4, 0, 0),
         )  # fmt: skip
-        middle = pmui.Column(
-            self.simulated, self.said, self.canvas.pane, sizing_mode="stretch_both"
-        )
+        middle = pmui.Column(self.title, self.canvas.pane, sizing_mode="stretch_both")
         right = pmui.Column(
             heading("Layers"), self.run, self.base, self.overlay, self.activation, self.opacity,
-            heading("Legend"), self.legend.panel,
+            self.said, heading("Legend"), self.legend.panel,
             width=270, sizing_mode="stretch_height", scroll="y",
         )  # fmt: skip
         return pmui.Row(left, middle, right, sizing_mode="stretch_both")
@@ -128,18 +130,31 @@ class Explore:
         if state.overlay in ("Reference", "Disagreement") and reference is None:
             trouble = "Choose a reference at the lower left (Score against)."
         return (
-            Order(scene, state.base, run, state.overlay, state.class_id, reference, state.codes or None),
+            Order(
+                scene,
+                state.base,
+                run,
+                state.overlay,
+                state.class_id,
+                reference,
+                state.codes or None,
+            ),
             trouble,
         )
 
     def _notice(self, order: Order) -> None:
         simulated = (order.scene and order.scene.simulated) or (order.run and order.run.simulated)
-        self.simulated.object = SIMULATED if simulated else ""
-        self.simulated.visible = bool(simulated)
+        name = escape(self.state.scene or "No scene yet")
+        said = f"<b>{name}</b>" + (f" · <b>{SIMULATED}</b>" if simulated else "")
+        self.title.object = said
         if not self.state.scene:
             say(self.said, "Put a scene into the folder scenes/ of the workspace to begin.")
         elif order.run is None and not self.said.visible:
             say(self.said, "No run of this scene yet: choose a region and press Classify.")
+
+    def _submitted(self, job: Job) -> None:
+        self.progress.mine.add(job.id)
+        self.progress.arrange()
 
     def _painted(self, *_: Any) -> None:
         self.legend.show(self.canvas.picture)
@@ -152,9 +167,9 @@ class Explore:
     async def _region(self, *_: Any) -> None:
         """Outline the region, and dashed the box that is drawn and not yet taken."""
         state = self.state
-        pending = state.region_mode == DRAWN and state.drawn not in (None, state.box)
-        self.canvas.drafts = [_ring(*state.drawn)] if pending else []
         self.canvas.drawing = state.region_mode == DRAWN
+        draft = state.drawn if self.canvas.drawing and state.drawn != state.box else None
+        self.canvas.drafts = [_ring(draft)] if draft else []
         try:
             region = await asyncio.to_thread(plans.chosen_region, state)
             self.canvas.outlines = rings(region) if region else []
@@ -168,5 +183,5 @@ def rings(region: Region) -> list[Any]:
     return [shapely.get_coordinates(ring) for ring in shapely.get_rings(outline)]
 
 
-def _ring(west: float, south: float, east: float, north: float) -> Any:
-    return shapely.get_coordinates(shapely.box(west, south, east, north))
+def _ring(box: tuple[float, ...]) -> Any:
+    return shapely.get_coordinates(shapely.box(*box))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -26,8 +27,8 @@ _CHOICES = [
 class Form:
     """Chooses what to classify and submits it."""
 
-    def __init__(self, state: State, shelf: Shelf) -> None:
-        self.state, self.shelf = state, shelf
+    def __init__(self, state: State, shelf: Shelf, submitted: Callable[[Job], None]) -> None:
+        self.state, self.shelf, self.submitted = state, shelf, submitted
         self.plan = Plan()
         self.scene = tie(select("Scene"), state, "scene")
         self.mode = tie(
@@ -58,8 +59,9 @@ class Form:
         self.reading = self._reading()
         self.panel = pmui.Column(
             heading("Classify"),
-            self.scene, self.reading, self.mode, self.region, self.typed, self.gesture, self.use,
-            self.size, self.model, self.card, self.device, self.reference, self.trouble, self.start,
+            self.scene, self.mode, self.region, self.typed, self.gesture, self.use,
+            self.size, self.model, self.card, self.device, self.reference, self.reading,
+            self.trouble, self.start,
             sizing_mode="stretch_width",
         )  # fmt: skip
         state.param.watch(self._again, _CHOICES)
@@ -78,7 +80,7 @@ class Form:
             sizing_mode="stretch_width",
         )
         return pmui.Accordion(
-            ("If the files do not say: bands, scale", fields),
+            ("Files that do not say bands or scale", fields),
             active=[],
             sizing_mode="stretch_width",
             margin=(0, 10),
@@ -133,20 +135,16 @@ class Form:
     def _submit(self, _event: Any) -> None:
         out = plans.new_folder(self.state)
         reference = self.shelf.references.get(self.state.reference)
-        JOBS.submit(
-            Job(
-                out,
-                plans.arguments(self.plan, self.state, out),
-                f"{self.state.scene} with {self.state.model}, {self.plan.size}",
-                reference,
-                self.state.codes or None,
-            )
-        )
+        title = f"{self.state.scene} with {self.state.model}, {self.plan.size}"
+        call = plans.arguments(self.plan, self.state, out)
+        self.submitted(JOBS.submit(Job(out, call, title, reference, self.state.codes or None)))
 
 
 def describe(card: ModelCard) -> str:
     """A model in a line: bands, classes, training data, score on data it has not seen."""
-    trained = "simulated regions" if card.simulated else str(card.provenance.get("data", "real scenes"))
+    trained = (
+        "simulated regions" if card.simulated else str(card.provenance.get("data", "real scenes"))
+    )
     score = card.scores.get("macro_f1")
     held = f", macro F1 {score:.2f} on data held out" if isinstance(score, float) else ""
     return (
@@ -160,9 +158,7 @@ def _only_a_hint(plan: Plan) -> bool:
 
 
 def _text(label: str, hint: str) -> pmui.TextInput:
-    return pmui.TextInput(
-        label=label, placeholder=hint, size="small", sizing_mode="stretch_width"
-    )
+    return pmui.TextInput(label=label, placeholder=hint, size="small", sizing_mode="stretch_width")
 
 
 def _number(label: str, hint: str) -> pmui.FloatInput:

@@ -202,7 +202,10 @@ class _Log:
             with suppress(ValueError, KeyError, TypeError):
                 if line.startswith("{"):
                     said = json.loads(line)
-                    self._job.blocks_done, self._job.blocks = float(said["done"]), float(said["total"])
+                    self._job.blocks_done, self._job.blocks = (
+                        float(said["done"]),
+                        float(said["total"]),
+                    )
                     self._job.left_s = said.get("left_s")
                     continue
             if line.strip():

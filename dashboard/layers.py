@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -109,7 +108,9 @@ def composites(scene: Scene | None) -> dict[str, tuple[str, ...]]:
     """The composites that a scene has the bands for; its first bands if it has none of them."""
     if scene is None:
         return {}
-    found = {name: c for name, c in COMPOSITES.items() if set(c) <= set(scene.bands)}
+    found: dict[str, tuple[str, ...]] = {
+        name: c for name, c in COMPOSITES.items() if set(c) <= set(scene.bands)
+    }
     first = (scene.bands * 3)[:3] if len(scene.bands) < 3 else scene.bands[:3]
     return found or {f"Bands {', '.join(dict.fromkeys(first))}": first}
 

@@ -60,7 +60,9 @@ def chosen_region(state: State) -> Region | None:
     """The region that is chosen; None is the whole scene. Raises RegionError."""
     if state.region_mode == NAMED:
         if not state.region_name:
-            raise RegionError("choose a region; files put into regions/ of the workspace appear here")
+            raise RegionError(
+                "choose a region; files put into regions/ of the workspace appear here"
+            )
         return Region.load(state.region_name)
     if state.region_mode == DRAWN:
         if state.box is None:

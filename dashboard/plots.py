@@ -14,6 +14,7 @@ from lulc.compare import Comparison
 from lulc.grouping import Group
 from lulc.scores import Evaluation, Pixels
 
+
 class Chart:
     """A chart that is built once and shown other numbers.
 
@@ -26,11 +27,12 @@ class Chart:
         self._pipe = hv.streams.Pipe(data=())
         self.pane = pn.pane.HoloViews(
             hv.DynamicMap(self._element, streams=[self._pipe]),
-            **{"sizing_mode": "stretch_width", "linked_axes": False, **pane},
+            **{"sizing_mode": "stretch_width", "linked_axes": False, "height": 500, **pane},
         )
 
-    def show(self, *data: Any) -> None:
-        """Draw these data."""
+    def show(self, rows: int, *data: Any) -> None:
+        """Draw these data, as high as their rows need."""
+        self.pane.height = 120 + 30 * max(rows, 3)
         self._pipe.send(data)
 
     def _element(self, data: tuple[Any, ...]) -> Any:
@@ -63,7 +65,9 @@ def scores(evaluation: Evaluation = NOTHING, by: str = "legend") -> hv.Overlay:
     )
     table = (rows, f1, precision, recall, evaluation.support[order])
     dimensions = ["F1", "Precision", "Recall", "Support"]
-    known = [[value for value, f in zip(column, f1, strict=True) if not np.isnan(f)] for column in table]
+    known = [
+        [value for value, f in zip(column, f1, strict=True) if not np.isnan(f)] for column in table
+    ]
     bars = hv.Bars(tuple(known), "Class", dimensions, label="F1")
     marks = [
         hv.Scatter((rows, values), "Class", name, label=name)
@@ -84,7 +88,6 @@ def scores(evaluation: Evaluation = NOTHING, by: str = "legend") -> hv.Overlay:
         xlabel="",
         ylabel="F1 (bars), precision and recall (marks), 0 to 1",
         responsive=True,
-        hooks=[_tall],
         legend_position="top",
         legend_cols=3,
         show_grid=True,
@@ -103,7 +106,14 @@ def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Over
     columns = [str(g.id) for g in evaluation.groups]
     shown = shares if normalised else counts.astype(float)
     cells = [
-        (columns[j], rows[i], shown[i, j], int(counts[i, j]), shares[i, j], evaluation.groups[j].name)
+        (
+            columns[j],
+            rows[i],
+            shown[i, j],
+            int(counts[i, j]),
+            shares[i, j],
+            evaluation.groups[j].name,
+        )
         for i in range(len(rows))
         for j in range(len(columns))
     ]
@@ -112,7 +122,12 @@ def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Over
     )
     middle = 0.5 if normalised else float(np.nanmax(shown, initial=1)) / 2
     texts = [
-        (x, y, _percent(share) if normalised else _compact(count), "white" if value > middle else "black")
+        (
+            x,
+            y,
+            _percent(share) if normalised else _compact(count),
+            "white" if value > middle else "black",
+        )
         for x, y, value, count, share, _ in cells
         if count
     ]
@@ -122,7 +137,7 @@ def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Over
             cmap="Blues",
             clim=(0, 1) if normalised else (0, float(np.nanmax(shown, initial=1))),
             colorbar=True,
-            colorbar_opts={"title": "share of the row" if normalised else "pixels"},
+            clabel="share of the row" if normalised else "pixels",
             line_color="#cccccc",
             clipping_colors={"NaN": "#eeeeee"},
             tools=["hover"],
@@ -134,7 +149,6 @@ def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Over
         invert_yaxis=True,
         xaxis="top",
         responsive=True,
-        hooks=[_tall],
         toolbar=None,
         default_tools=[],
         title="",
@@ -161,7 +175,6 @@ def differences(comparison: Comparison = NOT_COMPARED) -> hv.Overlay:
         xlabel="",
         ylabel="F1 of A (circle) and of B (diamond), 0 to 1",
         responsive=True,
-        hooks=[_tall],
         legend_position="top",
         legend_cols=2,
         show_grid=True,
@@ -176,11 +189,6 @@ def _order(evaluation: Evaluation, by: str) -> list[int]:
     if by == "legend":
         return places
     return sorted(places, key=lambda i: -np.nan_to_num(evaluation.f1[i], nan=-1))
-
-
-def _tall(plot: Any, element: Any) -> None:  # noqa: ARG001 (HoloViews' signature)
-    """As high as the classes on the axis need."""
-    plot.state.height = 120 + 30 * max(len(plot.state.y_range.factors), 3)
 
 
 def _short(name: str) -> str:

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 
 from dashboard.jobs import JOBS, Job
 from dashboard.plan import duration
+from dashboard.shelf import Shelf
 from dashboard.state import State
 from dashboard.ties import button, words
 
@@ -18,40 +19,43 @@ _PERIOD = 400
 
 
 class Progress:
-    """The list of jobs; a job that ends opens its run."""
+    """The list of jobs. A job that was started on this page opens its run when it is done."""
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self, state: State, shelf: Shelf) -> None:
+        self.state, self.shelf = state, shelf
+        self.mine: set[str] = set()
         self.lines: dict[str, Line] = {}
         self._open = {job.id for job in JOBS.list() if not job.ended}
         self.panel = pmui.Column(sizing_mode="stretch_width")
         self.log = pn.pane.HTML("", sizing_mode="stretch_width")
         self.dialog = pmui.Dialog(self.log, title="Log", open=False, width_option="md")
-        self.update()
+        self.arrange()
 
     def watch(self) -> None:
         """Look at the queue from now on; for a page that is served."""
-        pn.state.add_periodic_callback(self.update, period=_PERIOD)
+        pn.state.add_periodic_callback(self.update, period=_PERIOD)  # type: ignore[arg-type]
 
-    def update(self) -> None:
+    async def update(self) -> None:
+        """Show the jobs as they are; when one ends, look at the workspace again."""
+        self.arrange()
+        running = {i for i, line in self.lines.items() if not line.job.ended}
+        ended, self._open = self._open - running, running
+        if not ended:
+            return
+        await self.shelf.refresh()
+        for identifier in ended & self.mine:
+            if self.shelf.run(identifier) is not None:
+                self.state.run = identifier
+
+    def arrange(self) -> None:
         """Show the jobs as they are."""
         jobs = {job.id: job for job in JOBS.list()}
         if list(jobs) != list(self.lines):
             kept = {i: line for i, line in self.lines.items() if i in jobs}
-            new = {i: Line(job, self) for i, job in jobs.items() if i not in kept}
-            self.lines = {i: kept.get(i) or new[i] for i in jobs}
+            self.lines = {i: kept.get(i) or Line(job, self) for i, job in jobs.items()}
             self.panel.objects = [line.panel for line in reversed(self.lines.values())]
         for line in self.lines.values():
             line.update()
-        running = {i for i, job in jobs.items() if not job.ended}
-        for identifier in self._open - running:
-            self._ended(jobs.get(identifier))
-        self._open = running
-
-    def _ended(self, job: Job | None) -> None:
-        self.state.changed()
-        if job is not None and job.state == "done":
-            self.state.run = job.id
 
     async def show_log(self, job: Job) -> None:
         """Open the log of a job."""
@@ -75,11 +79,12 @@ class Line:
         self.bar = pmui.LinearProgress(value=0, sizing_mode="stretch_width", margin=(2, 10))
         self.cancel = button("Cancel", color="error", on_click=self._cancel)
         self.show = button("Log", variant="text", on_click=self._log)
+        self.open = button("Open", variant="text", on_click=self._open)
         self.dismiss = button("Dismiss", variant="text", on_click=self._dismiss)
         self.panel = pmui.Column(
             self.title,
             self.bar,
-            pmui.Row(self.cancel, self.show, self.dismiss),
+            pmui.Row(self.cancel, self.open, self.show, self.dismiss),
             sizing_mode="stretch_width",
             sx={"borderTop": "1px solid rgba(128,128,128,0.4)", "paddingTop": "4px"},
         )
@@ -97,6 +102,7 @@ class Line:
         )
         self.cancel.param.update(visible=not job.ended, disabled=job.stop.is_set())
         self.dismiss.visible = job.ended
+        self.open.visible = job.state == "done"
 
     def _cancel(self, _event: Any) -> None:
         JOBS.cancel(self.job)
@@ -104,7 +110,10 @@ class Line:
 
     def _dismiss(self, _event: Any) -> None:
         JOBS.dismiss(self.job)
-        self.parent.update()
+        self.parent.arrange()
+
+    def _open(self, _event: Any) -> None:
+        self.parent.state.run = self.job.id
 
     async def _log(self, _event: Any) -> None:
         await self.parent.show_log(self.job)

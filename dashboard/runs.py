@@ -90,7 +90,9 @@ class Runs:
     def _chosen(self, *_: Any) -> None:
         run = self.run
         self.open.disabled = self.delete.disabled = run is None
-        where = f"On disk: <code>{escape(str(run.path.resolve()))}</code>" if run else "Select a run."
+        where = (
+            f"On disk: <code>{escape(str(run.path.resolve()))}</code>" if run else "Select a run."
+        )
         self.path.object = f"<small>{where}</small>"
 
     def _open(self, _event: Any) -> None:

@@ -16,14 +16,23 @@ from dashboard.state import State
 from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, table, tie, words
 from lulc import tables
 from lulc.errors import LulcError
-from lulc.evaluation import evaluate, evaluation_path
+from lulc.evaluation import ORIENTATION, evaluate, evaluation_path
 from lulc.scores import Evaluation
 
 #: What the levels are called.
 LEVELS = {"Classes of the map": "class", "CORINE level 3": "3", "level 2": "2", "level 1": "1"}
 
 #: Code systems that a reference may be in; empty finds it out.
-CODES = {"find out": "", "CORINE 111–523": "clc", "CORINE 1–44": "clc-grid", "Finnish CORINE": "clc-fi"}  # fmt: skip
+CODES = {
+    "find out": "",
+    "CORINE 111–523": "clc",
+    "CORINE 1–44": "clc-grid",
+    "Finnish CORINE": "clc-fi",
+}
+
+
+#: Two of these stand side by side where there is room, and below each other where not.
+_HALF: dict[str, Any] = {"min_width": 420, "styles": {"flex": "1 1 420px"}}
 
 
 class Scores:
@@ -38,7 +47,8 @@ class Scores:
         self.level = tie(select("Level", options=LEVELS, width=180), state, "level")
         self.again = button("Score", color="primary", variant="contained", on_click=self._score)
         self.by = select("Order", options={"of the legend": "legend", "by F1": "f1"}, width=140)
-        self.normal = select("Cells", options={"share of the row, %": True, "pixels": False}, width=170)  # fmt: skip
+        cells = {"share of the row, %": True, "pixels": False}
+        self.normal = select("Cells", options=cells, width=170)
         self.said = alert()
         self.simulated = words(styles={"font-weight": "600"})
         self.summary = words()
@@ -46,13 +56,19 @@ class Scores:
         self.matrix = plots.Chart(plots.matrix, margin=(0, 10))
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
+        left = pmui.Column(
+            pmui.Row(heading("F1 of each class"), self.by),
+            self.bars.pane,
+            **_HALF,
+        )
+        right = pmui.Column(
+            pmui.Row(heading(f"Confusion matrix: {ORIENTATION}"), self.normal),
+            self.matrix.pane,
+            **_HALF,
+        )
         self.results = pmui.Column(
             self.summary,
-            pmui.FlexBox(
-                pmui.Column(pmui.Row(heading("F1 of each class"), self.by), self.bars.pane, min_width=420, styles={"flex": "1 1 420px"}),
-                pmui.Column(pmui.Row(heading("Confusion matrix: rows are the reference, columns the map"), self.normal), self.matrix.pane, min_width=480, styles={"flex": "1 1 480px"}),
-                sizing_mode="stretch_width",
-            ),
+            pmui.FlexBox(left, right, sizing_mode="stretch_width"),
             heading("What was merged or left out"), self.notes,
             heading("Numbers"), self.table,
             sizing_mode="stretch_width",
@@ -100,7 +116,10 @@ class Scores:
         self._show()
 
     async def _score(self, _event: Any) -> None:
-        run, reference = self.shelf.run(self.state.run), self.shelf.references.get(self.state.reference)
+        run, reference = (
+            self.shelf.run(self.state.run),
+            self.shelf.references.get(self.state.reference),
+        )
         if run is None or reference is None:
             say(self.said, "Choose a run and a reference (files in references/ of the workspace).")
             return
@@ -126,8 +145,8 @@ class Scores:
             return
         self.again.label = "Score again"
         self.summary.object = summary(found)
-        self.bars.show(found, self.by.value)
-        self.matrix.show(found, self.normal.value)
+        self.bars.show(len(found.groups), found, self.by.value)
+        self.matrix.show(len(found.groups), found, self.normal.value)
         self.notes.object = remarks(found)
         self.table.object = numbers(found)
 
@@ -162,7 +181,8 @@ def remarks(found: Evaluation) -> str:
         f"Pixels: {p.scored:,} scored; {p.ignored_reference:,} left out by the reference, "
         f"{p.ignored_prediction:,} by the map; {p.nodata:,} without data."
     )
-    return f"<ul style='margin:0;padding-left:1.2em'>{''.join(f'<li>{escape(x)}</li>' for x in lines)}</ul>"
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<ul style='margin:0;padding-left:1.2em;font-size:0.85rem'>{items}</ul>"
 
 
 def numbers(found: Evaluation) -> str:

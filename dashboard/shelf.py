@@ -29,9 +29,10 @@ class Shelf(param.Parameterized):
     def __init__(self, state: State, **params: Any) -> None:
         super().__init__(**params, **_look())
         self.state = state
-        state.param.watch(self._refresh, "stamp")
+        state.param.watch(self.refresh, "stamp")
 
-    async def _refresh(self, _event: Any) -> None:
+    async def refresh(self, *_: Any) -> None:
+        """Look at the workspace again."""
         self.param.update(**await asyncio.to_thread(_look))
 
     def run(self, identifier: str) -> Run | None:

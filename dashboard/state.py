@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import param
 
 #: How a region is chosen.
@@ -11,7 +13,7 @@ WHOLE, NAMED, DRAWN, TYPED = "Whole scene", "Named", "Drawn", "Coordinates"
 class State(param.Parameterized):
     """The choices of a session; views watch them and each other's results through them."""
 
-    place = param.Selector(
+    place: Any = param.Selector(
         default="Explore", objects=["Explore", "Scores", "Compare", "Runs"], doc="The open page."
     )
     scene = param.String(doc="Name of the scene.")
@@ -26,7 +28,7 @@ class State(param.Parameterized):
     scale = param.Number(default=None, allow_None=True, doc="Reflectance per number.")
     offset = param.Number(default=None, allow_None=True, doc="Reflectance of the number 0.")
 
-    region_mode = param.Selector(default=WHOLE, objects=[WHOLE, NAMED, DRAWN, TYPED])
+    region_mode: Any = param.Selector(default=WHOLE, objects=[WHOLE, NAMED, DRAWN, TYPED])
     region_name = param.String(doc="Name of the region in the workspace.")
     drawn = param.Tuple(default=None, length=4, allow_None=True, doc="Box on the map, EPSG:3857.")
     box = param.Tuple(
@@ -38,7 +40,7 @@ class State(param.Parameterized):
     overlay = param.String(default="Classes", doc="What lies over it.")
     class_id = param.Integer(default=1, doc="The class whose activation is shown.")
 
-    level = param.Selector(default="class", objects=["class", "3", "2", "1"])
+    level: Any = param.Selector(default="class", objects=["class", "3", "2", "1"])
     stamp = param.Integer(default=0, doc="Raised when something in the workspace changed.")
 
     def changed(self) -> None:

@@ -47,7 +47,7 @@ def choose(widget: Any, options: Mapping[str, Any] | Sequence[Any], wanted: Any)
         widget.value = value
     finally:
         _refilled.discard(id(widget))
-    if value != wanted:
+    if values and value != wanted:
         widget.param.trigger("value")
 
 
@@ -74,14 +74,14 @@ def words(**params: Any) -> pn.pane.HTML:
 
 def alert(**params: Any) -> pmui.Alert:
     """A place for something to be noticed; hidden while it says nothing."""
-    made = pmui.Alert(
+    return pmui.Alert(
         object="",
         visible=False,
         sizing_mode="stretch_width",
         margin=(4, 10),
+        sx={"padding": "0 10px", "& p": {"margin": 0}},
         **{"severity": "info", "variant": "outlined", **params},
     )
-    return made
 
 
 def say(where: pmui.Alert, text: str, severity: str = "info") -> None:
