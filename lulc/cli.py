@@ -348,6 +348,44 @@ def compare(run_a, run_b, reference, codes, level, as_json) -> None:
         click.echo(found)
 
 
+@cli.command()
+@click.option("--bbox", type=float, nargs=4, metavar="W S E N", required=True,
+              help="A box: west south east north in degrees.")  # fmt: skip
+@click.option("--datetime", "period", required=True, metavar="A/B",
+              help="From and to: 2024-06-01/2024-08-31.")  # fmt: skip
+@click.option("--stac", help="Address of a STAC API (LULC_STAC, Earth Search).")
+@click.option("--collection", default="sentinel-2-l2a", show_default=True,
+              help="The API's collection of Sentinel-2 images.")  # fmt: skip
+@click.option("--bands", help="Bands to fetch: B02,B03,... (those of the bundled models)")
+@click.option("--max-cloud", default=40.0, show_default=True, help="Cloud in percent of an image.")
+@click.option("--resolution", default=10.0, show_default=True, help="Pixel side in metres.")
+@click.option("--out", type=click.Path(path_type=Path), help="Scene folder (in the workspace).")
+@_json_option
+@_progress_option
+def fetch(
+    bbox, period, stac, collection, bands, max_cloud, resolution, out, as_json, style
+) -> None:
+    """Compose a cloud-free Sentinel-2 scene of a box from a STAC API."""
+    from lulc import stac as catalog
+
+    names = [name.strip() for name in bands.split(",")] if bands else catalog.BANDS
+    with report("fetch", style) as progress:
+        found = catalog.fetch(
+            bbox, period, url=stac, collection=collection, bands=names, max_cloud=max_cloud,
+            resolution=resolution, out=out, progress=progress,
+        )  # fmt: skip
+    if found.clear < 1:
+        _warn(f"{1 - found.clear:.1%} of the scene is nodata: it was never clear")
+    if as_json:
+        _print({
+            "scene": found.path.parent.name, "path": str(found.path),
+            "width": found.grid.shape.x, "height": found.grid.shape.y,
+            "crs": str(found.grid.crs), "clear": found.clear, "items": list(found.items),
+        })  # fmt: skip
+    else:
+        click.echo(found.path)
+
+
 @cli.group()
 def runs() -> None:
     """List, show, export and delete runs."""

@@ -28,3 +28,6 @@ BLOCK_MIB = int(os.environ.get("LULC_BLOCK_MIB", "700"))
 
 #: GDAL's block cache in MiB. Its default, 5 % of memory, is most of the growth on large rasters.
 GDAL_CACHE_MIB = int(os.environ.get("LULC_GDAL_CACHE_MIB", "64"))
+
+#: The STAC API that `fetch` asks: Earth Search, open to anyone.
+STAC = os.environ.get("LULC_STAC", "https://earth-search.aws.element84.com/v1")

@@ -61,6 +61,7 @@ JOBS = {
     "lulc.classify": "classify",
     "lulc.evaluation": "evaluate",
     "lulc.compare": "compare",
+    "lulc.stac": "fetch",
     "lulc.serve": "serve",
 }
 
