@@ -198,7 +198,7 @@ def sample(directory: Path, size: int, seed: int, as_json: bool, style: str) -> 
 @click.option("--legend", required=True, help="The classes to learn: a legend's name or file.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder.")
 @click.option("--minutes", type=float, help="Train for so long.")
-@click.option("--epochs", type=float, help="Train for so many passes (20).")
+@click.option("--epochs", type=float, help="Train for so many passes.")
 @click.option("--loss", default="cross-entropy", show_default=True, help="See docs/training.md.")
 @click.option("--width", default=16, show_default=True, help="Filters of the first stage.")
 @click.option("--depth", default=4, show_default=True, help="Stages of the network.")
@@ -315,13 +315,15 @@ def _stop_on_signal() -> list[int]:
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
 @click.option("--layer", help="The layer of a vector file of several.")
+@_region_options
 @_json_option
-def evaluate(run: str, reference: str, codes: str, level: str, layer: str, as_json: bool) -> None:
-    """Score a run against a reference, class by class."""
+def evaluate(run, reference, codes, level, layer, bbox, crs, region, as_json) -> None:
+    """Score a run, or a region of it, against a reference, class by class."""
     from lulc.evaluation import evaluate as run_evaluate
 
     path = _in_workspace(reference, "references")
-    found = run_evaluate(run, path, codes=codes, level=level, layer=layer)
+    part = _open_region(bbox, crs, region)
+    found = run_evaluate(run, path, codes=codes, level=level, layer=layer, region=part)
     if as_json:
         _print(found.to_dict())
     else:

@@ -14,6 +14,7 @@ from lulc.errors import ReferenceDataError
 from lulc.grouping import Grouping, common_grouping
 from lulc.legend import Legend
 from lulc.reference import LabelMap, open_reference
+from lulc.region import Region
 from lulc.runs import Run
 from lulc.scores import ORIENTATION, Evaluation, Ignored, Pixels
 
@@ -101,12 +102,31 @@ def evaluate(
     codes: str | None = None,
     level: str = "class",
     layer: str | None = None,
+    region: Region | None = None,
 ) -> Evaluation:
-    """Score a run and save `evaluation.json` (or `evaluation-<level>.json`) in its folder."""
+    """Score a run and save `evaluation.json` (or `evaluation-<level>.json`) in its folder.
+
+    With a region, only its pixels are scored, and nothing is saved: the run's scores are
+    those of the whole run.
+    """
     opened = Run.open(run) if isinstance(run, str | Path) else run
-    found = evaluate_labels(opened.labels(), reference, codes=codes, level=level, layer=layer)
-    found.save(evaluation_path(opened.path, level))
+    labels, mask = opened.labels(), None
+    if region is not None:
+        labels, mask = _inside(labels, region)
+    found = evaluate_labels(labels, reference, codes=codes, level=level, layer=layer, mask=mask)
+    if region is None:
+        found.save(evaluation_path(opened.path, level))
     return found
+
+
+def _inside(labels: LabelMap, region: Region) -> tuple[LabelMap, LabelMap | None]:
+    """The part of a map in a region's window, and what of it the outline keeps."""
+    window = region.window(labels.grid)
+    part, inside = labels.crop(window), region.mask(labels.grid, window)
+    if inside is None:
+        return part, None
+    kept = np.where(inside, labels.legend.ids[0], labels.legend.nodata)
+    return part, LabelMap.from_array(kept.astype(labels.legend.dtype), part.grid, labels.legend)
 
 
 def evaluation_path(folder: str | Path, level: str = "class") -> Path:

@@ -48,7 +48,8 @@ class Settings:
     rate: float = 3e-3
     """Largest learning rate; it falls to zero along a cosine."""
     epochs: float | None = None
-    """Passes: as many crops as cover the labelled pixels once. 20 unless `minutes` is given."""
+    """Passes: as many crops as cover the labelled pixels once. Unless this or `minutes` is
+    given, 20 passes, and at least 300 steps."""
     minutes: float | None = None
     """Time to train for instead."""
     light: bool = True
@@ -150,8 +151,9 @@ def _fit(
     random = np.random.default_rng(settings.seed)
     crop = _crop(works, settings.crop, card.stride)
     seconds = settings.minutes * 60 if settings.minutes else None
-    epochs = settings.epochs or 20
-    steps = max(1, round(epochs * counts.sum() / (crop * crop * settings.batch)))
+    a_pass = counts.sum() / (crop * crop * settings.batch)
+    steps = max(1, round(settings.epochs * a_pass)) if settings.epochs else 0
+    steps = steps or max(300, round(20 * a_pass))
     clock = _Clock(steps, seconds)
     history: list[dict[str, float]] = []
     running: list[float] = []

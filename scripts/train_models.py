@@ -1,4 +1,4 @@
-"""Train the bundled models on simulated regions: python scripts/train_models.py [--minutes 12].
+"""Train the bundled models on simulated regions: python scripts/train_models.py [--epochs 14].
 
 Both see the same regions and the same steps and differ in the loss alone, so that comparing
 them shows what handling class imbalance does. The sample region (seed 7) is neither among
@@ -45,10 +45,10 @@ def patchwork(seed: int) -> Patchwork:
 
 
 @click.command()
-@click.option("--minutes", default=12.0, show_default=True, help="Training time for each model.")
+@click.option("--epochs", default=14.0, show_default=True, help="Passes over the regions.")
 @click.option("--out", type=Path, default=config.ASSETS / "models", help="Folder of models.")
 @click.option("--only", type=click.Choice(list(MODELS)), help="Train this one only.")
-def main(minutes: float, out: Path, only: str | None) -> None:
+def main(epochs: float, out: Path, only: str | None) -> None:
     """Train the bundled models."""
     works = [patchwork(seed) for seed in TRAINING_SEEDS]
     held = [patchwork(seed) for seed in HELD_SEEDS]
@@ -59,7 +59,7 @@ def main(minutes: float, out: Path, only: str | None) -> None:
                 sample.BANDS,
                 Legend.load("lulc13"),
                 out / name,
-                train.Settings(minutes=minutes, loss=loss),
+                train.Settings(epochs=epochs, loss=loss),
                 title=f"{title} (simulated training regions)",
                 held=held,
                 provenance={

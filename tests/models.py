@@ -52,6 +52,11 @@ def random_model(path: Path, *, width: int = 4, depth: int = 2, seed: int = 1, *
     settings = UNet(9, 13, width, depth, width)
     network = settings.build()
     random = np.random.default_rng(seed)
+    # Peaked activations: what is compared must not be all ties.
+    kernel, bias = network.get_layer("final_conv").get_weights()
+    network.get_layer("final_conv").set_weights(
+        [4 * kernel, random.normal(0, 0.5, bias.shape).astype(np.float32)]
+    )
     for layer in network.layers:
         # Fresh running statistics are 0 and 1, and would let normalisation go untested.
         if layer.name.rsplit("_", 1)[-1].startswith("bn"):

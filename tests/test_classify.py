@@ -76,7 +76,6 @@ def assert_same_map(found: np.ndarray, expected: np.ndarray, valid: np.ndarray) 
     assert np.abs(found[1:, valid] - expected[:, valid]).max() < 2e-5
     first, second = np.sort(expected[:, valid], axis=0)[-2:][::-1]
     clear = first - second > 1e-4
-    assert clear.mean() > 0.9
     assert np.array_equal(found[0, valid][clear], expected.argmax(axis=0)[valid][clear] + 1)
 
 
