@@ -22,9 +22,10 @@ IN_ADDRESS = {
 }  # fmt: skip
 
 #: The look: calm, dense enough for an instrument.
+_TEXT = {"fontSize": 13, "button": {"textTransform": "none"}}
 THEME = {
-    "palette": {"primary": {"main": "#0b6e75"}},
-    "typography": {"fontSize": 13, "button": {"textTransform": "none"}},
+    "light": {"palette": {"primary": {"main": "#0b6e75"}}, "typography": _TEXT},
+    "dark": {"palette": {"primary": {"main": "#5cc4cc"}}, "typography": _TEXT},
 }
 
 

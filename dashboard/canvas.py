@@ -38,26 +38,39 @@ _SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
 #: Only the page moves the map, or its own moves and the server's would cross: it keeps pixels
 #: square when the frame changes, and shows a box when it is asked to.
 _SQUARE = """
-const [w, h] = [figure.inner_width, figure.inner_height]
-if (w < 20 || h < 20) return
-const [x, y] = [figure.x_range, figure.y_range]
-const known = figure.tags.length == 2 ? figure.tags : null
-const pixel = known ? (x.end - x.start) / known[0]
-                    : Math.max((x.end - x.start) / w, (y.end - y.start) / h)
-const [mx, my] = [(x.start + x.end) / 2, (y.start + y.end) / 2]
-figure.tags = [w, h]
-x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
-y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
+{
+  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [x, y] = [figure.x_range, figure.y_range]
+  if (w >= 20 && h >= 20) {
+    const pixel = seen.width ? (x.end - x.start) / seen.width
+                             : Math.max((x.end - x.start) / w, (y.end - y.start) / h)
+    const [mx, my] = [(x.start + x.end) / 2, (y.start + y.end) / 2]
+    seen.width = w
+    x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
+    y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
+  }
+}
 """
 _SHOW = (
     """
 const [west, south, east, north] = wanted.data.box
 figure.x_range.setv({start: west, end: east})
 figure.y_range.setv({start: south, end: north})
-figure.tags = []
+seen.width = null
 """
     + _SQUARE
 )
+
+#: Tells the server what is shown, once the map has come to rest for a moment.
+_SEEN = """
+clearTimeout(seen.timer)
+seen.timer = setTimeout(() => {
+  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [x, y] = [figure.x_range, figure.y_range]
+  if (w >= 20 && h >= 20)
+    seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h]}
+}, 60)
+"""
 
 #: An element that brings no tools of its own.
 _BARE: dict[str, Any] = {"tools": [], "default_tools": []}
@@ -121,10 +134,8 @@ class Canvas(param.Parameterized):
 
     def _plot(self, toolbar: str | None) -> hv.Overlay:
         base = self._dynamic("base", self._base)
+        # With it, HoloViews leaves the ranges to the page when the images change.
         self._range = hv.streams.RangeXY(source=base)
-        self._size = hv.streams.PlotSize(source=base)
-        self._range.add_subscriber(self._moved)
-        self._size.add_subscriber(self._moved)
         parts = base * self.overlay * self._dynamic("probe", self._probe)
         parts = parts * self._dynamic("casing", self._casing)
         parts = parts * self._dynamic("outlines", self._solid)
@@ -213,31 +224,28 @@ class Canvas(param.Parameterized):
         across.formatter = MercatorTickFormatter(dimension="lon")
         down.ticker = MercatorTicker(dimension="lat", desired_num_ticks=5)
         down.formatter = MercatorTickFormatter(dimension="lat")
+        _set_ranges(figure, self.view)
         self._wanted = ColumnDataSource(data={"box": list(self.view.bounds)})
-        # Naming the source here brings it to the page together with the figure.
-        square = CustomJS(args={"figure": figure, "wanted": self._wanted}, code=_SQUARE)
-        figure.js_on_change("inner_width", square)
-        figure.js_on_change("inner_height", square)
-        show = CustomJS(args={"figure": figure, "wanted": self._wanted}, code=_SHOW)
-        self._wanted.js_on_change("data", show)
+        seen = ColumnDataSource(data={"box": [], "size": []})
+        seen.on_change("data", self._moved)
+        models = {"figure": figure, "wanted": self._wanted, "seen": seen}
+        for side in ("inner_width", "inner_height"):
+            figure.js_on_change(side, CustomJS(args=models, code=_SQUARE + _SEEN))
+        for axis in (figure.x_range, figure.y_range):
+            axis.js_on_change("start", CustomJS(args=models, code=_SEEN))
+            axis.js_on_change("end", CustomJS(args=models, code=_SEEN))
+        self._wanted.js_on_change("data", CustomJS(args=models, code=_SHOW + _SEEN))
         if self.partner is not None and self.partner.figure is not None:
             _follow(figure, self.partner.figure)
             _follow(self.partner.figure, figure)
 
     # What the page says.
 
-    def _moved(self, **_: Any) -> None:
-        x, y = self._range.x_range, self._range.y_range
-        width, height = self._size.width, self._size.height
-        if not (x and y and width and height):
-            return
-        if None in (*x, *y) or min(width, height) < 20:
-            return
-        view = View(x[0], y[0], x[1], y[1], int(width), int(height))
-        # Not square is a frame between two sizes; the page corrects it at once.
-        across, down = (view.east - view.west) / width, (view.north - view.south) / height
-        if 0.98 < across / down < 1.02:
-            self.view = view
+    def _moved(self, attr: str, old: Any, new: Any) -> None:  # noqa: ARG002 (Bokeh's signature)
+        box, size = new["box"], new["size"]
+        if len(box) == 4 and len(size) == 2:
+            west, south, east, north = (float(value) for value in box)
+            self.view = View(west, south, east, north, int(size[0]), int(size[1]))
 
     def _boxed(self, bounds: tuple[float, float, float, float] | None) -> None:
         if bounds:
@@ -251,8 +259,12 @@ class Canvas(param.Parameterized):
         if self.figure is None:
             self.view = view
         else:
-            data = {"box": list(view.bounds)}
-            pn.state.execute(partial(self._wanted.update, data=data), schedule=True)
+            pn.state.execute(partial(self._show_box, view), schedule=True)
+
+    def _show_box(self, view: View) -> None:
+        # The ranges are for a page that is still to be sent, the box for one that is there.
+        _set_ranges(self.figure, view)
+        self._wanted.data = {"box": list(view.bounds)}
 
     @param.depends("drawing", watch=True)
     def _switch_tool(self) -> None:
@@ -309,6 +321,11 @@ def _image(view: View, pixels: np.ndarray | None, tools: Sequence[str] = ()) -> 
 def _lookup(names: Sequence[tuple[int, str]]) -> str:
     """Code that gives the name of an id under the pointer."""
     return f"return ({json.dumps(dict(names))})[value] ?? '–'"
+
+
+def _set_ranges(figure: Any, view: View) -> None:
+    figure.x_range.update(start=view.west, end=view.east)
+    figure.y_range.update(start=view.south, end=view.north)
 
 
 def _follow(leader: Any, follower: Any) -> None:

@@ -76,6 +76,8 @@ class Compare:
         self.activation.param.watch(self._update, "value")
         shelf.param.watch(self._lists, ["runs", "references"])
         self.a.param.watch(lambda _: self.legend.show(self.a.picture), "picture")
+        for canvas in (self.a, self.b):
+            canvas.param.watch(lambda event: say(self.said, event.new, "warning"), "error")
         self._lists()
 
     def _lists(self, *_: Any) -> None:
@@ -152,7 +154,7 @@ class Compare:
         self.notes.object = "<br>".join(escape(note) for note in found.notes)
         self.scores.visible = bool(found.deltas)
         if found.deltas:
-            self.chart.show(len(found.deltas), found)
+            self.chart.show(found)
             self.table.object = differences(found)
 
 
@@ -163,7 +165,7 @@ def summary(found: Comparison) -> str:
         said.append(f"The two maps agree on <b>{found.agreement:.1%}</b> of the pixels they share.")
     if found.deltas:
         data = found.to_dict()
-        for key, name in (("macro_f1", "Macro F1"), ("accuracy", "accuracy")):
+        for key, name in (("macro_f1", "Macro F1"), ("accuracy", "Accuracy")):
             a, b = (tables.number(data[f"{key}_{run}"]) for run in "ab")
             change = tables.number(data[key], signed=True)
             said.append(f"{name}: A {a}, B {b} (<b>{change}</b>).")

@@ -27,17 +27,19 @@ class Chart:
         self._pipe = hv.streams.Pipe(data=())
         self.pane = pn.pane.HoloViews(
             hv.DynamicMap(self._element, streams=[self._pipe]),
-            **{"sizing_mode": "stretch_width", "linked_axes": False, "height": 500, **pane},
+            **{"sizing_mode": "stretch_width", "linked_axes": False, **pane},
         )
 
-    def show(self, rows: int, *data: Any) -> None:
-        """Draw these data, as high as their rows need."""
-        self.pane.height = 120 + 30 * max(rows, 3)
+    def show(self, *data: Any) -> None:
+        """Draw these data."""
         self._pipe.send(data)
 
     def _element(self, data: tuple[Any, ...]) -> Any:
         return self._draw(*data)
 
+
+#: Pixels that a chart is high until it has rows.
+_HEIGHT = 500
 
 #: Longest name of a class on an axis.
 _LONGEST = 30
@@ -88,6 +90,8 @@ def scores(evaluation: Evaluation = NOTHING, by: str = "legend") -> hv.Overlay:
         xlabel="",
         ylabel="F1 (bars), precision and recall (marks), 0 to 1",
         responsive=True,
+        height=_HEIGHT,
+        hooks=[_tall],
         legend_position="top",
         legend_cols=3,
         show_grid=True,
@@ -149,6 +153,8 @@ def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Over
         invert_yaxis=True,
         xaxis="top",
         responsive=True,
+        height=_HEIGHT,
+        hooks=[_tall],
         toolbar=None,
         default_tools=[],
         title="",
@@ -175,6 +181,8 @@ def differences(comparison: Comparison = NOT_COMPARED) -> hv.Overlay:
         xlabel="",
         ylabel="F1 of A (circle) and of B (diamond), 0 to 1",
         responsive=True,
+        height=_HEIGHT,
+        hooks=[_tall],
         legend_position="top",
         legend_cols=2,
         show_grid=True,
@@ -189,6 +197,11 @@ def _order(evaluation: Evaluation, by: str) -> list[int]:
     if by == "legend":
         return places
     return sorted(places, key=lambda i: -np.nan_to_num(evaluation.f1[i], nan=-1))
+
+
+def _tall(plot: Any, element: Any) -> None:  # noqa: ARG001 (HoloViews' signature)
+    """As high as the classes on the axis need."""
+    plot.state.height = 120 + 30 * max(len(plot.state.y_range.factors), 3)
 
 
 def _short(name: str) -> str:

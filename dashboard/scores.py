@@ -145,8 +145,8 @@ class Scores:
             return
         self.again.label = "Score again"
         self.summary.object = summary(found)
-        self.bars.show(len(found.groups), found, self.by.value)
-        self.matrix.show(len(found.groups), found, self.normal.value)
+        self.bars.show(found, self.by.value)
+        self.matrix.show(found, self.normal.value)
         self.notes.object = remarks(found)
         self.table.object = numbers(found)
 
