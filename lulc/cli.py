@@ -127,7 +127,7 @@ def _open_scene(scene, bands, scale, offset, nodata, patch):
 
 def _in_workspace(path: str, folder: str) -> str:
     """The path itself, or the workspace's entry of that name where there is no such path."""
-    if Path(path).exists():
+    if Path(path).exists() or Path(path).name != path:
         return path
     place = config.workspace() / folder
     named = [place / path, *sorted(place.glob(f"{path}.*"))]

@@ -18,6 +18,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from lulc import files
 from lulc.bandfiles import open_raster
 from lulc.scene import Scene
 
@@ -100,8 +101,10 @@ def write(
     """Write the composite as a tiled GeoTIFF (uint16, scale 0.0001, nodata 0, overviews).
 
     Returns the share of pixels with a value. Calls `progress(done, total)` after every block.
-    Raises SceneError (lulc.errors) for what cannot be read.
+    Raises SceneError for what cannot be read, OSError when the disk has no room.
     """
+    # Without compression, and a third for the overviews.
+    files.check_room(path.parent, grid.shape.y * grid.shape.x * len(bands) * 2 * 4 / 3)
     windows = list(_windows(grid))
     filled = 0
     with (

@@ -8,6 +8,7 @@ import subprocess
 import sysconfig
 import time
 import urllib.request
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from hypothesis.extra import numpy as hnp
 from pyproj import Transformer
 from rasterio.windows import Window
 
-from lulc import cli, composite, sample, stac
+from lulc import cli, composite, files, sample, stac
 from lulc.errors import RegionError, SceneError
 from lulc.sample import BANDS, Landscape
 from lulc.scene import Scene
@@ -314,9 +315,7 @@ class TestErrors:
         assert not scenes.exists() or not list(scenes.iterdir())
 
     def test_no_item(self, server):
-        with pytest.raises(
-            SceneError, match=r"no item of sentinel-2-l2a in the box 7 45 7\.1"
-        ):
+        with pytest.raises(SceneError, match=r"no item of sentinel-2-l2a in the box 7 45 7\.1"):
             stac.fetch((7, 45, 7.1, 45.1), PERIOD, url=server)
         with pytest.raises(SceneError, match=r"no item .* the period 2020"):
             stac.fetch(BOX, "2020-07-01/2020-07-31", url=server)
@@ -362,6 +361,15 @@ class TestErrors:
     def test_an_existing_folder(self, server, tmp_path):
         with pytest.raises(SceneError, match="exists; choose another --out"):
             stac.fetch(BOX, PERIOD, url=server, out=tmp_path)
+
+    def test_a_full_disk(self, server, monkeypatch, capsys):
+        usage = namedtuple("usage", "free")(1000)
+        monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage)
+        with pytest.raises(SystemExit) as end:
+            cli.main(["fetch", "--bbox", *map(str, BOX), "--datetime", PERIOD, "--stac", server])
+        assert end.value.code == 2
+        error = capsys.readouterr().err
+        assert "No space left" in error and error.count("\n") == 1
 
     def test_no_server(self):
         url = f"http://127.0.0.1:{closed_port()}"
