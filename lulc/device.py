@@ -23,6 +23,10 @@ def tensorflow() -> ModuleType:
         return sys.modules["tensorflow"]
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow brings an SQLite without R-trees and lets it be seen by what is loaded later:
+    # GeoPackages could then no longer be read. pyogrio keeps its own if it is there first.
+    import pyogrio  # noqa: F401
+
     with _quiet():
         import tensorflow as tf
 

@@ -211,6 +211,8 @@ def _card(
     if flat:
         raise TrainingError(f"the bands {', '.join(flat)} are constant: nothing to learn from them")
     outlines = shapely.union_all([w.footprint() for w in works])
+    if outlines.geom_type == "Polygon":
+        outlines = shapely.MultiPolygon([outlines])
     sizes = [w.pixel_size for w in works]
     return ModelCard(
         name=name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,20 @@ def lanjaron(shared_data) -> Path:
 @pytest.fixture(scope="module")
 def scene(lanjaron) -> Scene:
     return Scene.open(lanjaron / "sat_landsat_b2-b7_60m.tif", scale=0.0000275, offset=-0.2)
+
+
+def test_a_geopackage_is_read_after_tensorflow_was_loaded(lanjaron):
+    """In a process of its own: which SQLite is used is settled by what is loaded first."""
+    code = (
+        "from lulc.device import tensorflow; tensorflow().constant(1)\n"
+        "from lulc.reference import open_reference; from lulc.scene import Scene\n"
+        f"grid = Scene.open({str(lanjaron / 'clc_25m.tif')!r}, bands=['B02'], scale=1).grid\n"
+        f"labels = open_reference({str(lanjaron / 'clc.gpkg')!r}, grid, layer='clc')\n"
+        "print((labels.read() != labels.legend.nodata).mean())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0.9
 
 
 @pytest.mark.slow
