@@ -146,13 +146,8 @@ def _check_indices(scene: Scene, card: ModelCard, found: Statistics) -> None:
     for number, band in enumerate(card.bands):
         if band.unit != "index" or band.name not in scene.bands:
             continue
-        low, high = found.low[number], found.high[number]
-        if max(abs(low), abs(high)) <= 2.5:
-            coding = "unit"
-        elif low >= 0 and high <= 255:
-            coding = "percent"
-        else:
-            coding = "thousands"
+        low, high = float(found.low[number]), float(found.high[number])
+        coding = indices.coding_of(low, high)
         if coding != card.index_coding:
             add, times = indices.CODINGS[card.index_coding]
             raise SceneError(

@@ -70,6 +70,13 @@ def code(index: np.ndarray, coding: str) -> np.ndarray:
     return coded.astype(np.float32)
 
 
+def coding_of(low: float, high: float) -> str:
+    """The coding whose range an index that runs from `low` to `high` fits."""
+    if max(abs(low), abs(high)) <= 2.5:
+        return "unit"
+    return "percent" if low >= 0 and high <= 255 else "thousands"
+
+
 def compute(bands: Bands, names: Sequence[str] = INDICES, coding: str = "unit") -> np.ndarray:
     """Compute indices from reflectance.
 

@@ -16,7 +16,7 @@ import pystac
 import shapely
 from odc.geo.geobox import GeoBox
 
-from lulc import files
+from lulc import __version__, files
 from lulc.legend import Legend
 from lulc.mapfile import ACTIVATION_SCALE, MapFormat
 from lulc.model import Model
@@ -54,7 +54,7 @@ def item(task: Task, map_path: Path, facts: Mapping[str, Any], created: datetime
         "created": created.isoformat(),
         **_projection(grid),
         **_mlm(model, layout),
-        "processing:software": {"lulc": version("lulc"), **_versions()},
+        "processing:software": {"lulc": __version__, **_versions()},
         "lulc:scene": _scene(scene),
         "lulc:region": _region(task.region),
         "lulc:window": request["window"],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
+from typing import NoReturn
 
 from lulc import config
 from lulc.errors import LulcError
@@ -44,8 +44,8 @@ def check_port(address: str, port: int) -> None:
             ) from error
 
 
-def serve(address: str = "127.0.0.1", port: int = 5006, *, public: bool = False) -> int:
-    """Serve the dashboard until it is stopped. Returns the server's exit code.
+def serve(address: str = "127.0.0.1", port: int = 5006, *, public: bool = False) -> NoReturn:
+    """Serve the dashboard until it is stopped: this process becomes the server.
 
     `public` listens on all interfaces. There is no login: whoever reaches the port can
     start jobs and delete runs, so put a proxy with a login in front of it.
@@ -54,10 +54,5 @@ def serve(address: str = "127.0.0.1", port: int = 5006, *, public: bool = False)
     check_port(bind, port)
     environment = os.environ | {"LULC_WORKSPACE": str(config.workspace().resolve())}
     print(f"lulc is at http://{address}:{port}/dashboard (Ctrl-C ends it)", flush=True)
-    server = subprocess.Popen(command(address, port, public=public), env=environment)
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        server.terminate()
-        server.wait(10)
-        return 0
+    # Not a child: whatever ends this process ends the server, and frees the port.
+    os.execve(sys.executable, command(address, port, public=public), environment)

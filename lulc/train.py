@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from scipy.optimize import minimize_scalar
 
-from lulc import contract, losses, samples
+from lulc import __version__, contract, indices, losses, samples
 from lulc.card import BandCard, ModelCard
 from lulc.device import resolve, tensorflow
 from lulc.errors import TrainingError
@@ -130,7 +130,7 @@ def train(
                 "history": history,
                 "labels": {str(i): int(n) for i, n in zip(legend.ids, counts, strict=True)},
                 "scenes": [w.name for w in works],
-                "versions": {"lulc": version("lulc"), "tensorflow": version("tensorflow")},
+                "versions": {"lulc": __version__, "tensorflow": version("tensorflow")},
                 "created": datetime.now(UTC).isoformat(),
                 **(provenance or {}),
             },
@@ -210,6 +210,16 @@ def _card(
     flat = [band for band, std in zip(bands, found.std, strict=True) if std < 1e-6]
     if flat:
         raise TrainingError(f"the bands {', '.join(flat)} are constant: nothing to learn from them")
+    codings = {
+        indices.coding_of(float(low), float(high))
+        for band, low, high in zip(bands, found.low, found.high, strict=True)
+        if indices.is_index(band)
+    }
+    if len(codings) > 1:
+        raise TrainingError(
+            f"the index bands are coded differently ({', '.join(sorted(codings))}): expected one "
+            "coding for all; leave the index file out and they can be computed from the bands"
+        )
     outlines = shapely.union_all([w.footprint() for w in works])
     if outlines.geom_type == "Polygon":
         outlines = shapely.MultiPolygon([outlines])
@@ -231,6 +241,7 @@ def _card(
             round(min(sizes) * _PIXEL_SIZES[0], 2),
             round(max(sizes) * _PIXEL_SIZES[1], 2),
         ),
+        index_coding=codings.pop() if codings else "unit",
         simulated=any(w.simulated for w in works),
         footprints=json.loads(shapely.to_geojson(shapely.set_precision(outlines, 1e-6))),
     )
