@@ -56,7 +56,10 @@ def create_page() -> pmui.Page:
         main=[tabs],
         theme_config=THEME,
         busy_indicator=None,
-        sx={"& .MuiToolbar-root": {"minHeight": "44px !important"}},
+        sx={
+            "& .MuiToolbar-root": {"minHeight": "44px !important"},
+            "& .MuiAppBar-root": {"backgroundColor": "#0b6e75 !important", "color": "white"},
+        },
     )
     if pn.state.curdoc is not None:
         explore.progress.watch()

@@ -7,7 +7,6 @@ in a thread, the newest request wins, and only the images that changed travel to
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,18 +15,9 @@ import holoviews as hv
 import numpy as np
 import panel as pn
 import param
-from bokeh.models import (
-    BoxSelectTool,
-    ColumnDataSource,
-    CustomJS,
-    CustomJSHover,
-    HoverTool,
-    MercatorTicker,
-    MercatorTickFormatter,
-    PanTool,
-)
+from bokeh.models import BoxSelectTool, ColumnDataSource, CustomJSHover, PanTool
 
-from dashboard import layers
+from dashboard import frame, layers
 from dashboard.layers import NOTHING, Order, Picture
 from dashboard.warp import View
 from lulc.errors import LulcError
@@ -35,48 +25,8 @@ from lulc.errors import LulcError
 #: The view before the page has told its size, over the middle of Finland.
 _SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
 
-#: Only the page moves the map, or its own moves and the server's would cross: it keeps pixels
-#: square when the frame changes, and shows a box when it is asked to.
-_SQUARE = """
-{
-  const [w, h] = [figure.inner_width, figure.inner_height]
-  const [x, y] = [figure.x_range, figure.y_range]
-  if (w >= 20 && h >= 20) {
-    const pixel = seen.width ? (x.end - x.start) / seen.width
-                             : Math.max((x.end - x.start) / w, (y.end - y.start) / h)
-    const [mx, my] = [(x.start + x.end) / 2, (y.start + y.end) / 2]
-    seen.width = w
-    x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
-    y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
-  }
-}
-"""
-_SHOW = (
-    """
-const [west, south, east, north] = wanted.data.box
-figure.x_range.setv({start: west, end: east})
-figure.y_range.setv({start: south, end: north})
-seen.width = null
-"""
-    + _SQUARE
-)
-
-#: Tells the server what is shown, once the map has come to rest for a moment.
-_SEEN = """
-clearTimeout(seen.timer)
-seen.timer = setTimeout(() => {
-  const [w, h] = [figure.inner_width, figure.inner_height]
-  const [x, y] = [figure.x_range, figure.y_range]
-  if (w >= 20 && h >= 20)
-    seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h]}
-}, 60)
-"""
-
 #: An element that brings no tools of its own.
 _BARE: dict[str, Any] = {"tools": [], "default_tools": []}
-
-_LONGITUDE = "return (special_vars.x / 20037508.342789244 * 180).toFixed(5)"
-_LATITUDE = "return (Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90).toFixed(5)"
 
 
 class Canvas(param.Parameterized):
@@ -98,9 +48,9 @@ class Canvas(param.Parameterized):
         self.partner: Canvas | None = None
         self._can_draw = drawing
         self._painting = self._stale = False
-        self._names = CustomJSHover(code=_lookup(()))
-        self._labels = CustomJSHover(code=_lookup(()))
-        self._tool = self._hover()
+        self._names = CustomJSHover(code=frame.lookup(()))
+        self._labels = CustomJSHover(code=frame.lookup(()))
+        self._tool = frame.hover(self._names, self._labels)
         self._pipe = hv.streams.Pipe(data=None)
         self._made: dict[str, tuple[Any, Any]] = {}
         self.overlay = self._dynamic("overlay", self._overlay)
@@ -193,51 +143,17 @@ class Canvas(param.Parameterized):
             color="#d55e00", line_width=2.5, line_dash="dashed", **_BARE
         )
 
-    def _hover(self) -> HoverTool:
-        return HoverTool(
-            tooltips=[
-                ("Map", "@image{custom}"),
-                ("Activation", "@percent{custom}"),
-                ("Reference", "@label{custom}"),
-                ("Longitude", "$x{custom}"),
-                ("Latitude", "$y{custom}"),
-            ],
-            formatters={
-                "@image": self._names,
-                "@percent": CustomJSHover(code="return value > 100 ? '–' : value + ' %'"),
-                "@label": self._labels,
-                "$x": CustomJSHover(code=_LONGITUDE),
-                "$y": CustomJSHover(code=_LATITUDE),
-            },
-        )
-
     def _hook(self, plot: Any, element: Any) -> None:  # noqa: ARG002 (HoloViews' signature)
         figure = plot.state
         if figure is self.figure:
             return
         self.figure = figure
-        figure.match_aspect = False
-        figure.background_fill_color = None
-        figure.grid.visible = False
-        across, down = figure.xaxis[0], figure.yaxis[0]
-        across.ticker = MercatorTicker(dimension="lon", desired_num_ticks=5)
-        across.formatter = MercatorTickFormatter(dimension="lon")
-        down.ticker = MercatorTicker(dimension="lat", desired_num_ticks=5)
-        down.formatter = MercatorTickFormatter(dimension="lat")
-        _set_ranges(figure, self.view)
-        self._wanted = ColumnDataSource(data={"box": list(self.view.bounds)})
-        seen = ColumnDataSource(data={"box": [], "size": []})
-        seen.on_change("data", self._moved)
-        models = {"figure": figure, "wanted": self._wanted, "seen": seen}
-        for side in ("inner_width", "inner_height"):
-            figure.js_on_change(side, CustomJS(args=models, code=_SQUARE + _SEEN))
-        for axis in (figure.x_range, figure.y_range):
-            axis.js_on_change("start", CustomJS(args=models, code=_SEEN))
-            axis.js_on_change("end", CustomJS(args=models, code=_SEEN))
-        self._wanted.js_on_change("data", CustomJS(args=models, code=_SHOW + _SEEN))
+        frame.as_map(figure)
+        frame.set_ranges(figure, self.view)
+        self._wanted = frame.wire(figure, self._moved)
         if self.partner is not None and self.partner.figure is not None:
-            _follow(figure, self.partner.figure)
-            _follow(self.partner.figure, figure)
+            frame.follow(figure, self.partner.figure)
+            frame.follow(self.partner.figure, figure)
 
     # What the page says.
 
@@ -263,7 +179,7 @@ class Canvas(param.Parameterized):
 
     def _show_box(self, view: View) -> None:
         # The ranges are for a page that is still to be sent, the box for one that is there.
-        _set_ranges(self.figure, view)
+        frame.set_ranges(self.figure, view)
         self._wanted.data = {"box": list(view.bounds)}
 
     @param.depends("drawing", watch=True)
@@ -305,8 +221,8 @@ class Canvas(param.Parameterized):
             self._painting = False
 
     def _send(self, picture: Picture) -> None:
-        self._names.code = _lookup(picture.class_names)
-        self._labels.code = _lookup(picture.label_names)
+        self._names.code = frame.lookup(picture.class_names)
+        self._labels.code = frame.lookup(picture.label_names)
         self.picture = picture
         self._pipe.send(None)
 
@@ -316,24 +232,6 @@ def _image(view: View, pixels: np.ndarray | None, tools: Sequence[str] = ()) -> 
         pixels = np.zeros((2, 2, 4), np.uint8)
     vdims = [*hv.RGB.vdims, hv.RGB.alpha_dimension]
     return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(tools=list(tools), default_tools=[])
-
-
-def _lookup(names: Sequence[tuple[int, str]]) -> str:
-    """Code that gives the name of an id under the pointer."""
-    return f"return ({json.dumps(dict(names))})[value] ?? '–'"
-
-
-def _set_ranges(figure: Any, view: View) -> None:
-    figure.x_range.update(start=view.west, end=view.east)
-    figure.y_range.update(start=view.south, end=view.north)
-
-
-def _follow(leader: Any, follower: Any) -> None:
-    for name in ("x_range", "y_range"):
-        mine, its = getattr(leader, name), getattr(follower, name)
-        code = "its.setv({start: mine.start, end: mine.end})"
-        for side in ("start", "end"):
-            mine.js_on_change(side, CustomJS(args={"mine": mine, "its": its}, code=code))
 
 
 def link(a: Canvas, b: Canvas) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard import catalog, layers, plots, warp
+from dashboard import catalog, composites, layers, plots, warp
 from dashboard.canvas import Canvas, link
 from dashboard.layers import Order
 from dashboard.legend_view import LegendView
@@ -126,7 +126,7 @@ class Compare:
             scene = catalog.open_scene(run.scene) if run.scene in self.shelf.scenes else None
         except LulcError:
             scene = None
-        base = next(iter(layers.composites(scene)), layers.NO_BASE)
+        base = next(iter(composites.composites(scene)), composites.NO_BASE)
         codes = self.state.codes or None
         return Order(
             scene, base, run, self.overlay.value, self.activation.value or 0, reference, codes

@@ -9,7 +9,7 @@ from typing import Any
 import panel_material_ui as pmui
 import shapely
 
-from dashboard import catalog, layers, warp
+from dashboard import catalog, composites, layers, warp
 from dashboard import plan as plans
 from dashboard.canvas import Canvas
 from dashboard.form import Form
@@ -106,9 +106,9 @@ class Explore:
     async def _draw(self, *_: Any) -> None:
         order, trouble = await asyncio.to_thread(self._order)
         say(self.said, trouble, "warning")
-        composites = list(layers.composites(order.scene))
-        if composites and composites != self.base.options[:-1]:
-            choose(self.base, [*composites, layers.NO_BASE], self.state.base)
+        bases = list(composites.composites(order.scene))
+        if bases and bases != self.base.options[:-1]:
+            choose(self.base, [*bases, composites.NO_BASE], self.state.base)
         self._notice(order)
         place = (self.state.scene, self.state.run)
         if place != self._shown:

@@ -9,27 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
-from rasterio.windows import Window
 
 from dashboard import warp
+from dashboard.composites import composite, composites
+from dashboard.labels import NO_LABEL, label_ids, reference_labels
 from dashboard.ramps import Ramp, ramp
 from dashboard.warp import View
-from lulc.bandfiles import BandFile
 from lulc.grouping import common_grouping
 from lulc.legend import Legend
 from lulc.mapfile import ACTIVATION_SCALE
-from lulc.reference import LabelMap, WarpedRaster, open_reference
 from lulc.runs import Run
 from lulc.scene import Scene
-
-#: Bands shown as red, green and blue, by the name of the composite.
-COMPOSITES = {
-    "True colour": ("B04", "B03", "B02"),
-    "Colour infrared": ("B08", "B04", "B03"),
-    "Short-wave infrared": ("B12", "B08", "B04"),
-}
-NO_BASE = "None"
 
 #: What can lie over the image.
 OVERLAYS = ("None", "Classes", "Activation", "Confidence", "Reference", "Disagreement")
@@ -101,18 +91,7 @@ class Picture:
     scale: Ramp | None = None
     """The legend of an overlay of numbers."""
     notes: tuple[str, ...] = ()
-    """What to know before reading it."""
-
-
-def composites(scene: Scene | None) -> dict[str, tuple[str, ...]]:
-    """The composites that a scene has the bands for; its first bands if it has none of them."""
-    if scene is None:
-        return {}
-    found: dict[str, tuple[str, ...]] = {
-        name: c for name, c in COMPOSITES.items() if set(c) <= set(scene.bands)
-    }
-    first = (scene.bands * 3)[:3] if len(scene.bands) < 3 else scene.bands[:3]
-    return found or {f"Bands {', '.join(dict.fromkeys(first))}": first}
+    """What to know first."""
 
 
 def paint(order: Order, view: View) -> Picture:
@@ -123,12 +102,11 @@ def paint(order: Order, view: View) -> Picture:
         picture = replace(picture, base=composite(order.scene, bands, view))
     if order.run is None:
         if order.overlay == "Reference" and order.reference and order.scene:
-            picture = _with_reference(picture, order, view, order.scene.grid, ())
-            picture = _labelled(picture)
+            return _labelled(_with_reference(picture, order, view, order.scene.grid, ()))
         return picture
     run = order.run
     picture = _with_classes(picture, order, view)
-    if order.reference is not None and _covers(order.reference, run, order.codes):
+    if order.reference is not None:
         picture = _with_reference(picture, order, view, run.grid, (run.legend,))
     if order.overlay == "Classes":
         return _classes(picture, run)
@@ -136,97 +114,7 @@ def paint(order: Order, view: View) -> Picture:
         return _activation(picture, order)
     if order.overlay == "Reference":
         return _labelled(picture)
-    if order.overlay == "Disagreement":
-        return _disagreement(picture, order)
-    return picture
-
-
-@lru_cache(maxsize=8)
-def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.uint8]:
-    """Three bands as an image (y, x, 4), stretched alike wherever the view is."""
-    chosen = scene.select(bands)
-    limits = stretch(chosen)
-    image = np.zeros((*view.shape, 4), np.uint8)
-    valid = np.ones(view.shape, bool)
-    dark = np.ones(view.shape, bool)
-    for number, (file, (low, high)) in enumerate(zip(chosen.files, limits, strict=True)):
-        raw, there = _band(file, view)
-        valid &= there
-        dark &= (raw == 0) if file.zero_may_be_nodata else False
-        values = raw.astype(np.float32) * np.float32(file.scale) + np.float32(file.offset)
-        image[..., number] = np.clip((values - low) * (255 / (high - low)), 0, 255)
-    image[..., 3] = (valid & ~dark) * np.uint8(255)
-    return image
-
-
-def _band(file: BandFile, view: View) -> tuple[NDArray, NDArray[np.bool_]]:
-    values, there = warp.read(
-        file.path, (file.number,), view, nodata=file.nodata, resampling=Resampling.average
-    )
-    there = there & np.isfinite(values[0])
-    return np.where(there, values[0], 0), there
-
-
-@lru_cache(maxsize=32)
-def stretch(scene: Scene) -> tuple[tuple[float, float], ...]:
-    """Lowest and highest reflectance shown of each band: 2nd and 98th percentile.
-
-    Of the whole scene, from at most 512 x 512 pixels: colours mean the same in every view.
-    """
-    side = max(scene.shape)
-    factor = min(1.0, 512 / side)
-    shape = (max(1, int(scene.shape[0] * factor)), max(1, int(scene.shape[1] * factor)))
-    values, valid = scene.read(shape=shape)
-    if not valid.any():
-        return tuple((0.0, 1.0) for _ in scene.bands)
-    low, high = np.percentile(values[:, valid], (2, 98), axis=1)
-    return tuple((float(a), float(max(b, a + 1e-6))) for a, b in zip(low, high, strict=True))
-
-
-def reference_labels(
-    path: Path, grid: GeoBox, codes: str | None, known: tuple[Legend, ...]
-) -> LabelMap:
-    """The labels of a reference, looked at once for each file. Raises ReferenceDataError."""
-    return _reference_labels(path, path.stat().st_mtime_ns, grid, codes, known)
-
-
-@lru_cache(maxsize=16)
-def _reference_labels(
-    path: Path,
-    stamp: int,  # noqa: ARG001 (a changed file is another key)
-    grid: GeoBox,
-    codes: str | None,
-    known: tuple[Legend, ...],
-) -> LabelMap:
-    return open_reference(path, grid, codes, known=known)
-
-
-@lru_cache(maxsize=8)
-def _label_ids(labels: LabelMap, stamp: int, view: View) -> NDArray[np.uint16]:  # noqa: ARG001
-    """Codes of a reference on a view, 65535 where there is none."""
-    source = labels.source
-    if isinstance(source, WarpedRaster):
-        source = OnView(source.path, source.band, view)
-    ids = replace(labels, grid=view.grid, source=source).read()
-    return np.where(ids == labels.legend.nodata, 65535, ids).astype(np.uint16)
-
-
-@dataclass(frozen=True)
-class OnView:
-    """A raster as the source of a label map on a view: twenty times as fast as warping it."""
-
-    path: Path
-    band: int
-    view: View
-
-    def values(self, grid: GeoBox, window: Window) -> tuple[NDArray, float | None]:  # noqa: ARG002
-        """The whole view, 0 where the raster has nothing."""
-        return warp.read(self.path, (self.band,), self.view)[0][0], 0
-
-
-def _covers(path: Path, run: Run, codes: str | None) -> bool:
-    reference_labels(path, run.grid, codes, (run.legend,))
-    return True
+    return _disagreement(picture, order) if order.overlay == "Disagreement" else picture
 
 
 def _with_classes(picture: Picture, order: Order, view: View) -> Picture:
@@ -268,10 +156,9 @@ def _with_reference(
 ) -> Picture:
     assert order.reference is not None
     labels = reference_labels(order.reference, grid, order.codes, known)
-    ids = _label_ids(labels, order.reference.stat().st_mtime_ns, view)
+    ids = label_ids(labels, order.reference.stat().st_mtime_ns, view)
     codes = labels.legend.ids if labels.legend.dtype != np.uint8 else ()
-    prefix = {i: f"{i} " for i in codes}
-    names = tuple((c.id, prefix.get(c.id, "") + c.name) for c in labels.legend.classes)
+    names = tuple((c.id, f"{c.id} " * (c.id in codes) + c.name) for c in labels.legend.classes)
     return replace(
         picture,
         labels=ids,
@@ -281,7 +168,7 @@ def _with_reference(
     )
 
 
-def _entries(ids: NDArray, legend: Legend, *, only_present: bool = True) -> tuple[Entry, ...]:
+def _entries(ids: NDArray, legend: Legend, only_present: bool = True) -> tuple[Entry, ...]:
     counts = np.bincount(ids.ravel(), minlength=max(legend.ids) + 1)
     total = max(1, int(sum(counts[c.id] for c in legend.classes)))
     return tuple(
@@ -296,7 +183,7 @@ def _classes(picture: Picture, run: Run) -> Picture:
     return replace(
         picture,
         overlay=_painted(picture.classes, run.legend),
-        entries=_entries(picture.classes, run.legend, only_present=False),
+        entries=_entries(picture.classes, run.legend, False),
         title=f"Classes of {run.id}",
     )
 
@@ -317,8 +204,8 @@ def _labelled(picture: Picture) -> Picture:
     """The reference in its own colours."""
     if picture.labels is None:
         return picture
-    colors = dict(zip([e.name for e in picture.entries], picture.entries, strict=True))
-    table = np.zeros((65536, 4), np.uint8)
+    colors = {entry.name: entry for entry in picture.entries}
+    table = np.zeros((NO_LABEL + 1, 4), np.uint8)
     for code, name in picture.label_names:
         entry = colors.get(name) or colors.get(name.partition(" ")[2])
         if entry:
@@ -335,7 +222,7 @@ def _disagreement(picture: Picture, order: Order) -> Picture:
     mapped = grouping.prediction_lut[picture.classes]
     ids = np.minimum(picture.labels, len(grouping.reference_lut) - 1)
     expected = grouping.reference_lut[ids]
-    there = (picture.classes != NOTHING) & (picture.labels != 65535)
+    there = (picture.classes != NOTHING) & (picture.labels != NO_LABEL)
     scored = there & (mapped >= 0) & (expected >= 0)
     wrong = scored & (mapped != expected)
     overlay = np.zeros((*picture.view.shape, 4), np.uint8)

@@ -1,0 +1,133 @@
+"""The map's frame in the page: square pixels, longitude and latitude, what is under the pointer.
+
+Only the page moves the map, or its own moves and the server's would cross: the server asks,
+the page moves, and says where it has come to rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bokeh.models import (
+    ColumnDataSource,
+    CustomJS,
+    CustomJSHover,
+    HoverTool,
+    MercatorTicker,
+    MercatorTickFormatter,
+)
+
+from dashboard.warp import View
+
+#: Keeps pixels square when the frame changes.
+_SQUARE = """
+{
+  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [x, y] = [figure.x_range, figure.y_range]
+  if (w >= 20 && h >= 20) {
+    const pixel = seen.width ? (x.end - x.start) / seen.width
+                             : Math.max((x.end - x.start) / w, (y.end - y.start) / h)
+    const [mx, my] = [(x.start + x.end) / 2, (y.start + y.end) / 2]
+    seen.width = w
+    x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
+    y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
+  }
+}
+"""
+_SHOW = (
+    """
+const [west, south, east, north] = wanted.data.box
+figure.x_range.setv({start: west, end: east})
+figure.y_range.setv({start: south, end: north})
+seen.width = null
+"""
+    + _SQUARE
+)
+
+#: Tells the server what is shown, once the map has come to rest for a moment.
+_SEEN = """
+clearTimeout(seen.timer)
+seen.timer = setTimeout(() => {
+  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [x, y] = [figure.x_range, figure.y_range]
+  if (w >= 20 && h >= 20)
+    seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h]}
+}, 60)
+"""
+
+_LONGITUDE = "return (special_vars.x / 20037508.342789244 * 180).toFixed(5)"
+_LATITUDE = "return (Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90).toFixed(5)"
+
+
+def as_map(figure: Any) -> None:
+    """Give a figure the axes of a map in Web Mercator."""
+    figure.match_aspect = False
+    figure.background_fill_color = None
+    figure.grid.visible = False
+    across, down = figure.xaxis[0], figure.yaxis[0]
+    across.ticker = MercatorTicker(dimension="lon", desired_num_ticks=5)
+    across.formatter = MercatorTickFormatter(dimension="lon")
+    down.ticker = MercatorTicker(dimension="lat", desired_num_ticks=5)
+    down.formatter = MercatorTickFormatter(dimension="lat")
+
+
+def wire(figure: Any, moved: Callable[[str, Any, Any], None]) -> ColumnDataSource:
+    """Have a figure call `moved` when it has come to rest.
+
+    Returns the source to write a box to (`{"box": [west, south, east, north]}`) that the
+    page is to show.
+    """
+    wanted = ColumnDataSource(data={"box": []})
+    seen = ColumnDataSource(data={"box": [], "size": []})
+    seen.on_change("data", moved)
+    # Naming the sources in a script brings them to the page together with the figure.
+    models = {"figure": figure, "wanted": wanted, "seen": seen}
+    for side in ("inner_width", "inner_height"):
+        figure.js_on_change(side, CustomJS(args=models, code=_SQUARE + _SEEN))
+    for axis in (figure.x_range, figure.y_range):
+        axis.js_on_change("start", CustomJS(args=models, code=_SEEN))
+        axis.js_on_change("end", CustomJS(args=models, code=_SEEN))
+    wanted.js_on_change("data", CustomJS(args=models, code=_SHOW + _SEEN))
+    return wanted
+
+
+def set_ranges(figure: Any, view: View) -> None:
+    """Set what a figure shows before it is in a page."""
+    figure.x_range.update(start=view.west, end=view.east)
+    figure.y_range.update(start=view.south, end=view.north)
+
+
+def follow(leader: Any, follower: Any) -> None:
+    """Have one figure show what another does."""
+    for name in ("x_range", "y_range"):
+        mine, its = getattr(leader, name), getattr(follower, name)
+        code = "its.setv({start: mine.start, end: mine.end})"
+        for side in ("start", "end"):
+            mine.js_on_change(side, CustomJS(args={"mine": mine, "its": its}, code=code))
+
+
+def hover(classes: CustomJSHover, labels: CustomJSHover) -> HoverTool:
+    """What is under the pointer: class, activation, reference and place."""
+    return HoverTool(
+        tooltips=[
+            ("Map", "@image{custom}"),
+            ("Activation", "@percent{custom}"),
+            ("Reference", "@label{custom}"),
+            ("Longitude", "$x{custom}"),
+            ("Latitude", "$y{custom}"),
+        ],
+        formatters={
+            "@image": classes,
+            "@percent": CustomJSHover(code="return value > 100 ? '–' : value + ' %'"),
+            "@label": labels,
+            "$x": CustomJSHover(code=_LONGITUDE),
+            "$y": CustomJSHover(code=_LATITUDE),
+        },
+    )
+
+
+def lookup(names: Sequence[tuple[int, str]]) -> str:
+    """Code that gives the name of an id under the pointer."""
+    return f"return ({json.dumps(dict(names))})[value] ?? '–'"
