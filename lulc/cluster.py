@@ -11,7 +11,7 @@ from lulc.errors import RunError
 
 
 @contextmanager
-def executor(scheduler: str | None) -> Iterator[Executor | None]:
+def executor(scheduler: str | None, timeout_s: float = 10) -> Iterator[Executor | None]:
     """The executor of a Dask cluster, or None for the machine's own threads.
 
     Its workers need lulc installed, and the scene's and the run's folders under the same
@@ -25,7 +25,7 @@ def executor(scheduler: str | None) -> Iterator[Executor | None]:
     except ImportError as error:
         raise RunError("--scheduler needs Dask: pip install 'lulc[cluster]'") from error
     try:
-        client = distributed.Client(scheduler, timeout=10)
+        client = distributed.Client(scheduler, timeout=timeout_s)
     except (OSError, ValueError) as error:
         raise RunError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:
