@@ -37,3 +37,7 @@ class RunError(LulcError):
 
 class TrainingError(LulcError):
     """The training data does not allow a model to be trained."""
+
+
+class PointsError(LulcError):
+    """Sample points, or the counts of them, do not fit the map or the estimators."""

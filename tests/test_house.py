@@ -37,6 +37,7 @@ HOUSE = {
     "training": "samples losses train",
     "classification": "tiling mapfile runs spool task manifest classify",
     "scores": "tables grouping scores evaluation compare",
+    "areas": "census pointfiles points estimators areas",
     "entrances": "cluster serve demo cli",
 }
 ORDER = tuple(name for room in HOUSE.values() for name in room.split())
@@ -61,6 +62,8 @@ JOBS = {
     "lulc.classify": "classify",
     "lulc.evaluation": "evaluate",
     "lulc.compare": "compare",
+    "lulc.points": "points",
+    "lulc.areas": "areas",
     "lulc.stac": "fetch",
     "lulc.serve": "serve",
 }
