@@ -42,10 +42,6 @@ Progress = Callable[[int, int], None]
 #: Blocks handed to the executor at once: enough to keep workers busy, few to take back.
 _AHEAD = 4
 
-#: Bytes the network holds at once for a pixel and a filter of its widest stage; an upper
-#: bound from its largest layers (the last concatenation, its convolution and their inputs).
-_BYTES_PER_FILTER = 24
-
 
 class CancelledError(RunError):
     """The run was stopped on request; the same command goes on with it."""
@@ -194,8 +190,7 @@ def _tile(model: Model, window: Window, tile: int | None) -> int:
         if tile < 1:
             raise RunError(f"expected --tile of at least 1 pixel; got {tile}")
         return -(-tile // network.stride) * network.stride
-    widest = max(network.width, network.decoder_width or 2 * network.width)
-    pixels = config.BLOCK_MIB * 2**20 // (_BYTES_PER_FILTER * widest)
+    pixels = config.BLOCK_MIB * 2**20 // network.bytes_per_pixel
     return tiling.fit_tile(window, halo=network.halo, stride=network.stride, pixels=pixels)
 
 

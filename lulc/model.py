@@ -130,14 +130,19 @@ def _load_predictor(path: Path, weights: str, device: str) -> Predictor:
     card, tf = model.card, tensorflow()
     function = freeze(model.network(), device, card.temperature)
 
+    # One block at a time in the network: it uses every processor by itself, and two would
+    # take twice the memory. Other threads read and write meanwhile.
+    busy = threading.Lock()
+
     def predict(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         image = (values - card.mean) / card.std
         # An invalid pixel is the training data's mean, like the network's own padding.
         image *= valid
-        with tf.device(device):
-            batch = tf.constant(np.ascontiguousarray(image.transpose(1, 2, 0))[None])
-            (activations,) = function(batch)
-        return np.ascontiguousarray(activations.numpy()[0].transpose(2, 0, 1))
+        image = np.ascontiguousarray(image.transpose(1, 2, 0))[None]
+        with busy, tf.device(device):
+            (activations,) = function(tf.constant(image))
+            found = activations.numpy()[0]
+        return np.ascontiguousarray(found.transpose(2, 0, 1))
 
     return predict
 
