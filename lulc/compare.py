@@ -14,6 +14,7 @@ from lulc import tables
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
+from lulc.leakage import Zones
 from lulc.reference import LabelMap, crs_of
 from lulc.runs import Run
 from lulc.scores import Evaluation
@@ -150,7 +151,9 @@ def compare(
     except LegendError:
         notes.append(f"Legends {a.legend.name} and {b.legend.name} share nothing to compare.")
     if reference is not None:
-        settings: dict[str, Any] = {"codes": codes, "level": level, "layer": layer}
+        # What either model has seen is left out of both, so that both have the same pixels.
+        zones = Zones.of([first, second], a.grid)
+        settings: dict[str, Any] = {"codes": codes, "level": level, "layer": layer, "zones": zones}
         scores_a: Evaluation | None = evaluate_labels(a, reference, mask=b, **settings)
         scores_b: Evaluation | None = evaluate_labels(b, reference, mask=a, **settings)
     else:
@@ -208,7 +211,7 @@ def _stored(
         return None, None, "The stored scores were made against different references"
     if a.codes != b.codes:
         return None, None, "The stored scores read the reference as different codes"
-    if not same_area:
+    if not same_area or any(e.leakage and e.leakage.share("unseen") < 1 for e in (a, b)):
         return None, None, "The stored scores are of different areas"
     return a, b, ""
 

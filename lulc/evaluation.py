@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from lulc import files
 from lulc.errors import ReferenceDataError
 from lulc.grouping import Grouping, common_grouping
+from lulc.leakage import ZONES, Zones
 from lulc.legend import Legend
 from lulc.reference import LabelMap, open_reference
 from lulc.region import Region
 from lulc.runs import Run
-from lulc.scores import ORIENTATION, Evaluation, Ignored, Pixels
+from lulc.scores import ORIENTATION, Evaluation, Ignored, Leakage, Pixels
 
 __all__ = [
     "ORIENTATION",
@@ -46,25 +47,61 @@ def confusion(
     Raises:
         ReferenceDataError: grids that differ.
     """
-    maps = [prediction, reference, *([mask] if mask else [])]
-    if any(m.grid != prediction.grid for m in maps):
+    return _counted(prediction, reference, grouping, mask, None)[0]
+
+
+def confusion_by_zone(
+    prediction: LabelMap,
+    reference: LabelMap,
+    grouping: Grouping,
+    zones: Zones,
+    mask: LabelMap | None = None,
+) -> Evaluation:
+    """As `confusion`, by what the model has seen; the counts are those of the unseen part."""
+    unseen, buffer, seen = _counted(prediction, reference, grouping, mask, zones)
+    return Evaluation.of_zones(Leakage(unseen, buffer, seen, zones.halo))
+
+
+def _counted(
+    prediction: LabelMap,
+    reference: LabelMap,
+    grouping: Grouping,
+    mask: LabelMap | None,
+    zones: Zones | None,
+) -> list[Evaluation]:
+    """The evaluation of each zone, in the order of `ZONES`; of all, if there are no zones."""
+    grids = [m.grid for m in (reference, mask, zones) if m is not None]
+    if any(grid != prediction.grid for grid in grids):
         raise ReferenceDataError("a map and its reference must lie on one grid to be counted")
-    counts = np.zeros((256, 256), np.int64)
+    number = len(ZONES) if zones else 1
+    counts, totals = np.zeros((number, 256, 256), np.int64), [0] * number
     for window in prediction.strips():
         rows = _places(reference.read(window), reference.legend)
         columns = _places(prediction.read(window), prediction.legend)
-        if mask:
-            kept = mask.read(window).ravel() != mask.legend.nodata
-            rows, columns = rows[kept], columns[kept]
-        for start in range(0, rows.size, CHUNK):
-            # A code and a class side by side are one 16-bit number: one count finds every pair.
-            piece = slice(start, start + CHUNK)
-            pairs = np.stack([rows[piece], columns[piece]], axis=1, dtype=np.uint8)
-            found = np.bincount(pairs.view(">u2")[:, 0], minlength=counts.size)
-            counts += found.reshape(counts.shape)
-    counts = counts[np.ix_(_order(reference.legend), _order(prediction.legend))]
-    total = prediction.grid.shape.x * prediction.grid.shape.y
-    return _folded(counts, total, grouping)
+        kept = mask.read(window).ravel() != mask.legend.nodata if mask else None
+        zone = zones.read(window).ravel() if zones else None
+        for z in range(number):
+            inside = None if zone is None else zone == z
+            totals[z] += rows.size if inside is None else int(np.count_nonzero(inside))
+            chosen = [part for part in (inside, kept) if part is not None and not part.all()]
+            both = np.logical_and.reduce(chosen) if chosen else slice(None)
+            _add_pairs(counts[z], rows[both], columns[both])
+    order = np.ix_(range(number), _order(reference.legend), _order(prediction.legend))
+    return [
+        _folded(count, total, grouping) for count, total in zip(counts[order], totals, strict=True)
+    ]
+
+
+def _add_pairs(
+    counts: NDArray[np.int64], rows: NDArray[np.uint8], columns: NDArray[np.uint8]
+) -> None:
+    """Count pairs of bytes into (256, 256)."""
+    for start in range(0, rows.size, CHUNK):
+        # A code and a class side by side are one 16-bit number: one count finds every pair.
+        piece = slice(start, start + CHUNK)
+        pairs = np.stack([rows[piece], columns[piece]], axis=1, dtype=np.uint8)
+        found = np.bincount(pairs.view(">u2")[:, 0], minlength=counts.size)
+        counts += found.reshape(counts.shape)
 
 
 def evaluate_labels(
@@ -75,8 +112,11 @@ def evaluate_labels(
     level: str = "class",
     layer: str | None = None,
     mask: LabelMap | None = None,
+    zones: Zones | None = None,
 ) -> Evaluation:
     """Score a map against a reference file of any CRS, pixel size and CORINE code system.
+
+    With zones, the scores are those of the unseen part, and `leakage` has them by zone.
 
     Raises:
         ReferenceDataError: a reference that cannot be read or does not overlap, ambiguous
@@ -85,7 +125,10 @@ def evaluate_labels(
     """
     labels = open_reference(reference, prediction.grid, codes, layer, known=[prediction.legend])
     grouping = common_grouping(prediction.legend, labels.legend, level)
-    found = confusion(prediction, labels, grouping, mask)
+    if zones is None:
+        found = confusion(prediction, labels, grouping, mask)
+    else:
+        found = confusion_by_zone(prediction, labels, grouping, zones, mask)
     if not found.pixels.scored:
         raise ReferenceDataError(
             f"{reference} has no pixel to score the map by: {found.pixels.nodata} are without "
@@ -106,6 +149,8 @@ def evaluate(
 ) -> Evaluation:
     """Score a run and save `evaluation.json` (or `evaluation-<level>.json`) in its folder.
 
+    Pixels that the model has seen while it was trained, or nearly, are scored apart.
+
     With a region, only its pixels are scored, and nothing is saved: the run's scores are
     those of the whole run.
     """
@@ -113,7 +158,10 @@ def evaluate(
     labels, mask = opened.labels(), None
     if region is not None:
         labels, mask = _inside(labels, region)
-    found = evaluate_labels(labels, reference, codes=codes, level=level, layer=layer, mask=mask)
+    zones = Zones.of([opened], labels.grid)
+    found = evaluate_labels(
+        labels, reference, codes=codes, level=level, layer=layer, mask=mask, zones=zones
+    )
     if region is None:
         found.save(evaluation_path(opened.path, level))
     return found

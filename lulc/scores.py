@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lulc import files, tables
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.grouping import Group
+from lulc.leakage import ZONES
 
 #: Version of the JSON; a reader refuses a newer one.
 SCHEMA = 1
@@ -57,15 +58,71 @@ class Ignored:
 
 
 @dataclass(frozen=True, eq=False)
+class Leakage:
+    """Scores by what the model has seen of the ground while it was trained."""
+
+    unseen: Evaluation
+    """Farther from its training areas than the network looks."""
+    buffer: Evaluation
+    """Within that distance of them."""
+    seen: Evaluation
+    """Inside them."""
+    halo: int
+    """That distance in pixels."""
+
+    def share(self, zone: str) -> float:
+        """Share of the scored pixels in 'unseen', 'buffer' or 'seen'; NaN when none was scored."""
+        scored = [part.pixels.scored for part in (self.unseen, self.buffer, self.seen)]
+        return float(_ratio(getattr(self, zone).pixels.scored, sum(scored)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in `Evaluation.to_dict`; a zone without a pixel is None."""
+        data: dict[str, Any] = {"halo": self.halo}
+        for zone in ZONES:
+            part: Evaluation = getattr(self, zone)
+            data[f"{zone}_share"] = _json(self.share(zone))
+            empty = not any(_values(part.pixels))
+            scores = part.to_dict()
+            data[zone] = None if empty else {k: v for k, v in scores.items() if k not in _SHARED}
+        return data
+
+    def __add__(self, other: Leakage) -> Leakage:
+        return Leakage(
+            self.unseen + other.unseen,
+            self.buffer + other.buffer,
+            self.seen + other.seen,
+            max(self.halo, other.halo),
+        )
+
+
+#: What all the zones of an evaluation have in common, and its JSON says once.
+_SHARED = (
+    "schema",
+    "level",
+    "legend",
+    "codes",
+    "reference",
+    "orientation",
+    "merged",
+    "notes",
+    "warnings",
+    "leakage",
+)
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a map agrees with a reference, group by group."""
+    """How a map agrees with a reference, group by group.
+
+    Where the model has seen part of the ground, the counts are those of the rest.
+    """
 
     matrix: NDArray[np.int64]
     """(n, n) pixel counts; rows are the reference, columns the prediction."""
     groups: tuple[Group, ...]
     """What rows and columns stand for, in order."""
     pixels: Pixels
-    """Counts that add up to the pixels of the map."""
+    """Counts that add up to the pixels of the map, or of its unseen part."""
     ignored_classes: tuple[Ignored, ...]
     """Classes of the map that were not scored."""
     ignored_codes: tuple[Ignored, ...]
@@ -80,11 +137,24 @@ class Evaluation:
     """What was merged or left out and why, a sentence each."""
     reference: Mapping[str, Any] | None = None
     """The reference file: path, size in bytes, sha256."""
+    leakage: Leakage | None = None
+    """The same by zones; None where the model does not say where it was trained."""
+
+    @classmethod
+    def of_zones(cls, leakage: Leakage) -> Evaluation:
+        """The unseen part, or where not one unseen pixel is scored, all there is."""
+        parts = leakage.unseen, leakage.buffer, leakage.seen
+        whole = parts[0] if parts[0].pixels.scored else parts[0] + parts[1] + parts[2]
+        return replace(whole, leakage=leakage)
 
     def __add__(self, other: Evaluation) -> Evaluation:
         """The evaluation of both areas together; they must have the same groups."""
         if (self.groups, self.level, self.codes) != (other.groups, other.level, other.codes):
             raise LegendError("evaluations of different groups cannot be added")
+        if self.leakage and other.leakage:
+            return Evaluation.of_zones(self.leakage + other.leakage)
+        if self.leakage or other.leakage:
+            raise LegendError("evaluations with and without zones cannot be added")
         return Evaluation(
             self.matrix + other.matrix,
             self.groups,
@@ -160,7 +230,7 @@ class Evaluation:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before reading the scores, a sentence each; from the counts alone."""
-        said = []
+        said = self._leaks()
         present = [g for g, n in zip(self.groups, self.support, strict=True) if n]
         if len(present) == 1:
             said.append(
@@ -176,6 +246,20 @@ class Evaluation:
             names = ", ".join(i.name for i in self.ignored_classes if i.pixels)
             said.append(f"{share:.0%} of the map is not scored, neither right nor wrong: {names}.")
         return tuple(said)
+
+    def _leaks(self) -> list[str]:
+        if self.leakage is None:
+            return []
+        unseen, buffer, seen = (self.leakage.share(zone) for zone in ZONES)
+        if np.isnan(unseen) or unseen == 1:
+            return []
+        where = (
+            f"{seen:.1%} of the scored pixels lie in the model's training areas, {buffer:.1%} "
+            f"within {self.leakage.halo} pixels of them"
+        )
+        if not self.leakage.unseen.pixels.scored:
+            return [f"This score is no accuracy: no pixel is unseen; {where}."]
+        return [f"The scores are those of the {unseen:.1%} that are unseen: {where}."]
 
     def __str__(self) -> str:
         return tables.text(self)
@@ -232,6 +316,7 @@ class Evaluation:
             "notes": list(self.notes),
             "warnings": list(self.warnings),
             "pixels": asdict(self.pixels),
+            "leakage": self.leakage.to_dict() if self.leakage else None,
         }
 
     @classmethod
@@ -254,7 +339,7 @@ class Evaluation:
                 Group(c["id"], c["name"], c["color"], tuple(c["members"]), tuple(c["codes"]))
                 for c in data["classes"]
             )
-            return cls(
+            found = cls(
                 np.array(data["matrix"], np.int64).reshape(len(groups), len(groups)),
                 groups,
                 Pixels(**data["pixels"]),
@@ -266,8 +351,27 @@ class Evaluation:
                 tuple(data["notes"]),
                 data["reference"],
             )
+            zones = data.get("leakage")
+            if zones is None:
+                return found
+            unseen, buffer, seen = (cls._zone(data, zones[zone], found) for zone in ZONES)
+            return replace(found, leakage=Leakage(unseen, buffer, seen, zones["halo"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ReferenceDataError(f"not an evaluation of lulc: {error!r}") from None
+
+    @classmethod
+    def _zone(
+        cls, data: Mapping[str, Any], zone: Mapping[str, Any] | None, whole: Evaluation
+    ) -> Evaluation:
+        if zone is not None:
+            return cls.from_dict({**data, **zone, "leakage": None})
+        return replace(
+            whole,
+            matrix=np.zeros_like(whole.matrix),
+            pixels=Pixels(0, 0, 0, 0),
+            ignored_classes=tuple(replace(i, pixels=0) for i in whole.ignored_classes),
+            ignored_codes=tuple(replace(i, pixels=0) for i in whole.ignored_codes),
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the JSON document; a reader sees the old file or the whole new one."""

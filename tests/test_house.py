@@ -36,7 +36,7 @@ HOUSE = {
     "input": "inputs contract",
     "training": "samples losses train",
     "classification": "tiling mapfile runs spool task manifest classify",
-    "scores": "tables grouping scores evaluation compare",
+    "scores": "tables grouping leakage scores evaluation compare",
     "areas": "census pointfiles points estimators areas",
     "entrances": "cluster serve demo cli",
 }

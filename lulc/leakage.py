@@ -1,0 +1,89 @@
+"""What of a map its model has seen while it was trained: scores there are no accuracy.
+
+A model repeats what it was taught where it was taught. So the pixels of a run are told apart:
+seen, inside the model's training footprints; buffer, so near that the network looked at
+training pixels when it classified them; unseen, all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.features import geometry_mask
+from rasterio.windows import Window
+from scipy import ndimage
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from lulc.region import Region
+from lulc.runs import Run
+
+#: The zones by the number that stands for each.
+ZONES = ("unseen", "buffer", "seen")
+UNSEEN, BUFFER, SEEN = range(3)
+
+
+@dataclass(frozen=True)
+class Zones:
+    """The zones of a grid, read when asked for."""
+
+    grid: GeoBox
+    """Where the pixels are."""
+    footprints: tuple[tuple[BaseGeometry, int], ...]
+    """For each model, its training footprints in the grid's CRS and its halo in pixels."""
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], grid: GeoBox) -> Zones | None:
+        """What the models of runs have seen of a grid; None if none of them tells.
+
+        What one of several models has seen counts as seen.
+        """
+        known = [
+            (_on_grid(shape(footprints), grid, halo), halo)
+            for run in runs
+            if (footprints := run.properties.get("lulc:footprints"))
+            for halo in [int(run.properties.get("lulc:halo", 0))]
+        ]
+        return cls(grid, tuple(known)) if known else None
+
+    @property
+    def halo(self) -> int:
+        """Width of the buffer in pixels, of the widest."""
+        return max(halo for _, halo in self.footprints)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Zones (y, x) of a window: `UNSEEN`, `BUFFER` or `SEEN`."""
+        height, width = int(window.height), int(window.width)
+        found = np.zeros((height, width), np.uint8)
+        for outline, halo in self.footprints:
+            # What lies outside the window, or the grid, has a halo that reaches in.
+            corner = Affine.translation(window.col_off - halo, window.row_off - halo)
+            transform = self.grid.affine @ corner
+            frame = (height + 2 * halo, width + 2 * halo)
+            part = GeoBox(frame, transform, self.grid.crs).extent.geom
+            if outline.is_empty or not outline.intersects(part):
+                continue
+            inside = geometry_mask([outline], frame, transform, invert=True).view(np.uint8)
+            # The network's view is a square: so is the neighbourhood.
+            near = inside
+            for axis in (0, 1):
+                near = ndimage.maximum_filter1d(near, 2 * halo + 1, axis=axis)
+            inner = np.s_[halo : halo + height, halo : halo + width]
+            np.maximum(found, near[inner] + inside[inner], out=found)
+        return found
+
+
+def _on_grid(footprints: BaseGeometry, grid: GeoBox, halo: int) -> BaseGeometry:
+    """The part of footprints in degrees that matters to a grid, in the grid's CRS.
+
+    The rest is cut away first: what is far from a grid may have no place in its CRS.
+    """
+    near = Region("grid", grid.pad(2 * halo + 1).extent.geom, str(grid.crs)).to("EPSG:4326")
+    part = shapely.make_valid(footprints) & near
+    return part if part.is_empty else Region("training", part, "EPSG:4326").to(grid.crs)
