@@ -82,7 +82,10 @@ def _counted(
         zone = zones.read(window).ravel() if zones else None
         for z in range(number):
             inside = None if zone is None else zone == z
-            totals[z] += rows.size if inside is None else int(np.count_nonzero(inside))
+            here = rows.size if inside is None else int(np.count_nonzero(inside))
+            if not here:
+                continue
+            totals[z] += here
             chosen = [part for part in (inside, kept) if part is not None and not part.all()]
             both = np.logical_and.reduce(chosen) if chosen else slice(None)
             _add_pairs(counts[z], rows[both], columns[both])
