@@ -89,7 +89,8 @@ def test_a_tile_with_its_halo_equals_the_whole_image(tmp_path, tile):
         window = block.readable(shape).toslices()
         part = predict(block.pad(values[(..., *window)]), block.pad(valid[window]))
         found[(..., *block.core.toslices())] = block.crop(part)
-    assert np.abs(found - expected).max() < 1e-5
+    # Float tolerance: logits here go beyond 50, and tiles add them up in another order.
+    assert np.abs(found - expected).max() < 1e-4
 
 
 def test_a_smaller_halo_would_not_do(tmp_path):
