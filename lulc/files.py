@@ -6,9 +6,14 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: Held while rasterio makes a raster, in a file or in memory: it silences a warning meanwhile
+#: by means that are the whole process's, and two threads undo each other's.
+MAKING_RASTER = threading.Lock()
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def write_block(path: Path, bands: np.ndarray, layout: MapFormat, grid: GeoBox) 
     }
     # Through memory: GDAL closes a file that did not fit on the disk without a word.
     with files.replacing(path) as temporary, MemoryFile() as memory:
-        with memory.open(**profile) as target:
+        with files.MAKING_RASTER, memory.open(**profile) as target:
             target.write(bands)
         temporary.write_bytes(memory.getbuffer())
 

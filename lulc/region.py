@@ -157,9 +157,10 @@ class Region:
             return None
         part = cut(grid, window)
         height, width = part.shape
-        return geometry_mask(
-            [self.to(grid.crs)], out_shape=(height, width), transform=part.affine, invert=True
-        )
+        with files.MAKING_RASTER:
+            return geometry_mask(
+                [self.to(grid.crs)], out_shape=(height, width), transform=part.affine, invert=True
+            )
 
     def _outside(self, grid: GeoBox, share: float = 1.0) -> str:
         region, scene = (
