@@ -168,7 +168,7 @@ def demo(serve: bool, size: int, address: str, port: int, style: str) -> None:
         figures = [scores[key] for key in ("macro_f1", "micro_f1", "weighted_f1")]
         click.echo(f"{run.id:32} {figures[0]:9.3f} {figures[1]:9.3f} {figures[2]:12.3f}")
     if serve:
-        sys.exit(run_server(address, port))
+        run_server(address, port)
 
 
 @cli.command()
@@ -568,7 +568,7 @@ def serve(address: str, port: int, public: bool) -> None:
 
     if public:
         _warn("there is no login: whoever reaches this port can start jobs and delete runs")
-    sys.exit(run_server(address, port, public=public))
+    run_server(address, port, public=public)
 
 
 def _scores_line(scores: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def write(path, ids, grid, tags=None):
         count=1,
         dtype="uint8",
         nodata=255,
-        crs=grid.crs.to_wkt(),
+        crs=str(grid.crs),
         transform=grid.affine,
     ) as file:
         file.write(ids.astype("uint8"), 1)

@@ -54,7 +54,7 @@ def written(path: Path, map_: LabelMap, **tags) -> Path:
         count=1,
         dtype=map_.legend.dtype,
         nodata=map_.legend.nodata,
-        crs=map_.grid.crs.to_wkt(),
+        crs=str(map_.grid.crs),
         transform=map_.grid.affine,
     ) as file:
         file.write(map_.read(), 1)
