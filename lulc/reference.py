@@ -248,7 +248,8 @@ def crs_of(grid: GeoBox) -> CRS:
     """The grid's CRS as rasterio writes it."""
     if grid.crs is None:
         raise ReferenceDataError("the map to be scored has no CRS")
-    return CRS.from_wkt(grid.crs.to_wkt())
+    # By its code where it has one: see `lulc.grid.grid_of`.
+    return CRS.from_string(str(grid.crs))
 
 
 def _check_overlap(path: Path, crs: Any, bounds: tuple[float, ...], grid: GeoBox) -> None:
