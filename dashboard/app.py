@@ -31,16 +31,16 @@ THEME = {
 
 def create_page() -> pmui.Page:
     """A page of its own for a session."""
-    pn.extension("tabulator", notifications=False)
+    pn.extension(notifications=False)
     hv.extension("bokeh")
     state = State()
     shelf = Shelf(state)
     begin(state, shelf)
-    explore = Explore(state, shelf)
+    explore, scores, compare = Explore(state, shelf), Scores(state, shelf), Compare(state, shelf)
     views = {
         "Explore": explore,
-        "Scores": Scores(state, shelf),
-        "Compare": Compare(state, shelf),
+        "Scores": scores,
+        "Compare": compare,
         "Runs": Runs(state, shelf),
     }
     tabs = pmui.Tabs(
@@ -63,7 +63,8 @@ def create_page() -> pmui.Page:
     )
     if pn.state.curdoc is not None:
         explore.progress.watch()
-        pn.state.onload(explore.start)
+        for view in (explore, scores, compare):
+            pn.state.onload(view.start)
     return page
 
 

@@ -59,8 +59,9 @@ class Compare:
             sizing_mode="stretch_width",
         )
         self.results = pmui.Column(
-            self.maps, self.summary, self.notes, self.scores, sizing_mode="stretch_width"
-        )
+            self.maps, self.summary, self.notes, self.scores,
+            sizing_mode="stretch_width", visible=False,
+        )  # fmt: skip
         self.panel = pmui.Column(
             self.simulated,
             pmui.FlexBox(self.first, self.second, self.overlay, self.activation, self.reference,
@@ -71,9 +72,9 @@ class Compare:
         self._seen: tuple[str, str] = ("", "")
         self._compared: Any = None
         for name in ("run", "other", "reference", "codes", "place"):
-            state.param.watch(self._update, name)
-        self.overlay.param.watch(self._update, "value")
-        self.activation.param.watch(self._update, "value")
+            state.param.watch(self.start, name)
+        self.overlay.param.watch(self.start, "value")
+        self.activation.param.watch(self.start, "value")
         shelf.param.watch(self._lists, ["runs", "references"])
         self.a.param.watch(lambda _: self.legend.show(self.a.picture), "picture")
         for canvas in (self.a, self.b):
@@ -90,7 +91,7 @@ class Compare:
         known = {"stored scores": "", **{n: n for n in self.shelf.references}}
         choose(self.reference, known, self.state.reference)
 
-    async def _update(self, *_: Any) -> None:
+    async def start(self, *_: Any) -> None:
         """Show both maps and compare their numbers; only while the page is open."""
         if self.state.place != "Compare":
             return

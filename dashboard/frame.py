@@ -66,6 +66,8 @@ def as_map(figure: Any) -> None:
     figure.match_aspect = False
     figure.background_fill_color = None
     figure.grid.visible = False
+    # Upright, they take one width whatever they say, and the frame keeps its size.
+    figure.yaxis[0].major_label_orientation = "vertical"
     across, down = figure.xaxis[0], figure.yaxis[0]
     across.ticker = MercatorTicker(dimension="lon", desired_num_ticks=5)
     across.formatter = MercatorTickFormatter(dimension="lon")

@@ -201,7 +201,7 @@ def _order(evaluation: Evaluation, by: str) -> list[int]:
 
 def _tall(plot: Any, element: Any) -> None:  # noqa: ARG001 (HoloViews' signature)
     """As high as the classes on the axis need."""
-    plot.state.height = 120 + 30 * max(len(plot.state.y_range.factors), 3)
+    plot.state.height = 130 + 30 * max(len(plot.state.y_range.factors), 6)
 
 
 def _short(name: str) -> str:

@@ -7,16 +7,15 @@ import shutil
 from html import escape
 from typing import Any
 
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
 from dashboard import catalog, warp
 from dashboard.catalog import Unfinished
 from dashboard.jobs import JOBS, Job
-from dashboard.shelf import Shelf
+from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
-from dashboard.ties import alert, button, heading, say, words
+from dashboard.ties import alert, button, choose, heading, say, select, table, tie, words
 from lulc import runs as core
 from lulc.errors import LulcError
 from lulc.runs import Run
@@ -29,11 +28,9 @@ class Runs:
 
     def __init__(self, state: State, shelf: Shelf) -> None:
         self.state, self.shelf = state, shelf
-        self.table = pn.widgets.Tabulator(
-            pd.DataFrame(columns=_COLUMNS), selectable=1, disabled=True, show_index=False,
-            layout="fit_data_stretch", sizing_mode="stretch_width", max_height=420,
-            header_filters=False, configuration={"columnDefaults": {"headerSort": True}},
-        )  # fmt: skip
+        # Not Tabulator: hidden in a place that is not open, it keeps the browser busy for ever.
+        self.table = pn.pane.HTML("", margin=(4, 10))
+        self.choice = tie(select("Run", width=420), state, "run")
         self.said = alert()
         self.path = words()
         self.open = button("Open in Explore", variant="contained", on_click=self._open)
@@ -48,19 +45,19 @@ class Runs:
         self.stopped = pmui.Column(sizing_mode="stretch_width")
         self._doomed: Run | Unfinished | None = None
         self.panel = pmui.Column(
-            heading("Runs"), self.said, self.table, self.path, pmui.Row(self.open, self.delete),
+            heading("Runs"), self.said, self.table, self.choice, self.path,
+            pmui.Row(self.open, self.delete),
             self.stopped, self.dialog,
             sizing_mode="stretch_both", scroll="y",
         )  # fmt: skip
         shelf.param.watch(self._list, ["runs", "unfinished", "broken"])
-        self.table.param.watch(self._chosen, "selection")
+        state.param.watch(self._chosen, "run")
         self._list()
 
     def _list(self, *_: Any) -> None:
         runs = self.shelf.runs
-        self.table.value = pd.DataFrame([row(run) for run in runs], columns=_COLUMNS)
-        ids = [run.id for run in runs]
-        self.table.selection = [ids.index(self.state.run)] if self.state.run in ids else []
+        choose(self.choice, {"none": "", **labelled(runs)}, self.state.run)
+        self.table.object = table(_COLUMNS, [row(run) for run in runs], left=4) if runs else ""
         broken = [f"{name}: {why}" for name, why in self.shelf.broken.items()]
         hint = "" if runs else "There is no run yet: classify a region in Explore."
         say(self.said, " ".join([hint, *broken]).strip(), "warning" if broken else "info")
@@ -84,8 +81,7 @@ class Runs:
     @property
     def run(self) -> Run | None:
         """The selected run."""
-        chosen = self.table.selection
-        return self.shelf.runs[chosen[0]] if chosen and chosen[0] < len(self.shelf.runs) else None
+        return self.shelf.run(self.state.run)
 
     def _chosen(self, *_: Any) -> None:
         run = self.run
@@ -97,7 +93,7 @@ class Runs:
 
     def _open(self, _event: Any) -> None:
         if self.run is not None:
-            self.state.param.update(run=self.run.id, place="Explore")
+            self.state.place = "Explore"
 
     def _resume(self, one: Unfinished) -> None:
         try:

@@ -81,11 +81,12 @@ class Scores:
             sizing_mode="stretch_both", scroll="y",
         )  # fmt: skip
         for name in ("run", "level", "place", "stamp"):
-            state.param.watch(self._load, name)
+            state.param.watch(self.start, name)
         shelf.param.watch(self._lists, ["runs", "references"])
         self.by.param.watch(self._show, "value")
         self.normal.param.watch(self._show, "value")
         self._lists()
+        self._show()
 
     def _lists(self, *_: Any) -> None:
         choose(self.run, {"none": "", **labelled(self.shelf.runs)}, self.state.run)
@@ -95,7 +96,7 @@ class Scores:
             self.state.reference,
         )
 
-    async def _load(self, *_: Any) -> None:
+    async def start(self, *_: Any) -> None:
         """Show the stored scores of the run; only while the page is open."""
         if self.state.place != "Scores":
             return
