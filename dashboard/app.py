@@ -62,9 +62,9 @@ def create_page() -> pmui.Page:
         },
     )
     if pn.state.curdoc is not None:
-        explore.progress.watch()
-        for view in (explore, scores, compare):
-            pn.state.onload(view.start)
+        # What changes before the page is connected may reach it before what it is about.
+        for start in (explore.start, scores.start, compare.start, explore.progress.watch):
+            pn.state.onload(start)
     return page
 
 
