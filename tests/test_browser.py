@@ -234,7 +234,7 @@ def test_layers_switch_keep_the_zoom_and_change_the_legend(page, address):
     for _ in range(3):
         slider.press("ArrowLeft")
     page.wait_for_function(f"() => ({MAP})().images[1].alpha < 0.65", timeout=PATIENCE)
-    assert "layer=Reference" in page.url
+    expect(page).to_have_url(re.compile("layer=Reference"), timeout=PATIENCE)
 
 
 def test_a_drawn_box_is_classified_and_scored(page, address, workspace):
