@@ -33,6 +33,8 @@ def create_page() -> pmui.Page:
     """A page of its own for a session."""
     pn.extension(notifications=False)
     hv.extension("bokeh")
+    # Bokeh draws images without WebGL, and without a graphics card WebGL is slow.
+    hv.renderer("bokeh").webgl = False
     state = State()
     shelf = Shelf(state)
     begin(state, shelf)
