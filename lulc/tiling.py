@@ -104,22 +104,13 @@ def blocks(
     shape: tuple[int, int], region: Window, *, tile: int, halo: int, stride: int
 ) -> list[Block]:
     """The blocks of a region of a scene of that shape (rows, columns), row by row."""
-    rows = spans(
-        shape[0],
-        int(region.row_off),
-        int(region.row_off + region.height),
-        tile=tile,
-        halo=halo,
-        stride=stride,
-    )
-    columns = spans(
-        shape[1],
-        int(region.col_off),
-        int(region.col_off + region.width),
-        tile=tile,
-        halo=halo,
-        stride=stride,
-    )
+
+    def along(length: int, start: float, size: float) -> list[Span]:
+        first, last = int(start), int(start + size)
+        return spans(length, first, last, tile=tile, halo=halo, stride=stride)
+
+    rows = along(shape[0], region.row_off, region.height)
+    columns = along(shape[1], region.col_off, region.width)
     return [Block(r, c, y, x) for r, y in enumerate(rows) for c, x in enumerate(columns)]
 
 
