@@ -16,7 +16,6 @@ from pathlib import Path
 
 import browser
 import click
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from lulc import config
@@ -58,10 +57,6 @@ def photograph(page: Page, address: str, path: Path, sign: str, *, dark: bool) -
     # Maps are painted after the words; there is no sign on the page that says so.
     page.wait_for_timeout(8000)
     page.screenshot(path=path)
-    # 256 colours: a third of the size, and no eye tells.
-    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-        path, optimize=True
-    )
 
 
 @click.command()
