@@ -98,7 +98,7 @@ def address(workspace) -> Iterator[str]:
     command += ["--address", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}/dashboard"
     environment = os.environ | {"LULC_WORKSPACE": str(workspace)}
-    with (ARTEFACTS / "server.log").open("wb") as log:
+    with (ARTEFACTS / f"server-{os.getpid()}.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             _wait_for(url, server)
@@ -111,13 +111,13 @@ def address(workspace) -> Iterator[str]:
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 120
     while time.monotonic() < end:
-        assert server.poll() is None, "the server has ended; see artefacts/server.log"
+        assert server.poll() is None, "the server has ended; see artefacts/"
         try:
             with urllib.request.urlopen(url, timeout=60):
                 return
         except OSError:
             time.sleep(0.3)
-    pytest.fail("the server does not answer; see artefacts/server.log")
+    pytest.fail("the server does not answer; see artefacts/")
 
 
 @pytest.fixture
