@@ -20,7 +20,7 @@ demo: $(VENV)/.lulc
 	@$(BIN)/lulc demo $(ARGS)
 
 test: $(VENV)/.lulc-test $(VENV)/.browser
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.lulc-dev
 	@$(BIN)/ruff check .

@@ -30,8 +30,6 @@ ARTEFACTS = ROOT / "artefacts"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    # One server and one browser for all of them, whatever the number of workers.
-    pytest.mark.xdist_group("browser"),
     # Playwright leaves its own pipes and loop to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
