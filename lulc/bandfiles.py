@@ -164,7 +164,7 @@ def tidy(name: str) -> str:
 def open_raster(path: str) -> Iterator[rasterio.DatasetReader]:
     """Open a raster with GDAL's cache bounded; SceneError for what GDAL cannot open."""
     try:
-        with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE_MIB), rasterio.open(path) as source:
+        with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE), rasterio.open(path) as source:
             yield source
     except rasterio.errors.RasterioIOError as error:
         if _is_local(path) and not Path(path).exists():

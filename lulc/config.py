@@ -29,5 +29,8 @@ BLOCK_MIB = int(os.environ.get("LULC_BLOCK_MIB", "1200"))
 #: GDAL's block cache in MiB. Its default, 5 % of memory, is most of the growth on large rasters.
 GDAL_CACHE_MIB = int(os.environ.get("LULC_GDAL_CACHE_MIB", "64"))
 
+#: The same in bytes, as rasterio takes it: GDAL itself would read a small number as MiB.
+GDAL_CACHE = GDAL_CACHE_MIB * 2**20
+
 #: The STAC API that `fetch` asks: Earth Search, open to anyone.
 STAC = os.environ.get("LULC_STAC", "https://earth-search.aws.element84.com/v1")

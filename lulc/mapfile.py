@@ -105,7 +105,7 @@ def assemble(
     # The map takes about as much as its blocks, its overviews a third of that, and both the
     # overviews and what the copy sets aside are there twice: 1.9 times the blocks were measured.
     files.check_room(target.parent, 2.5 * sum(path.stat().st_size for path, _ in blocks) + 2**20)
-    with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE_MIB, GDAL_NUM_THREADS="ALL_CPUS"):
+    with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"):
         mosaic = _virtual(spool / "mosaic.vrt", blocks, layout, grid, [])
         overviews = _overviews(mosaic, spool, layout)
         mosaic = _virtual(spool / "mosaic.vrt", blocks, layout, grid, overviews)

@@ -285,4 +285,4 @@ def _as_ids(raw: NDArray[Any], legend: Legend, nodata: float | None) -> NDArray[
 
 
 def _environment() -> rasterio.Env:
-    return rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE_MIB)
+    return rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE)

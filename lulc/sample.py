@@ -182,7 +182,7 @@ def write(
 
     windows = list(_windows(size))
     try:
-        with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE_MIB):
+        with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE):
             files = {name: maker.create(parts[name], seed) for name, maker in makers.items()}
             try:
                 with ThreadPoolExecutor(2) as pool:
