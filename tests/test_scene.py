@@ -721,4 +721,4 @@ def test_simulated_sample_reads_back(tmp_path):
 
 def test_gdal_cache_is_bounded(mosaic):
     with bandfiles.open_raster(str(mosaic)):
-        assert rasterio.env.getenv()["GDAL_CACHEMAX"] == config.GDAL_CACHE_MIB
+        assert rasterio.env.getenv()["GDAL_CACHEMAX"] == config.GDAL_CACHE
