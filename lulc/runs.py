@@ -7,6 +7,7 @@ raster, classification, mlm and file extensions. What is lulc's own begins with 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from lulc import config
 from lulc.errors import RunError
 from lulc.legend import Legend
 from lulc.reference import LabelMap
+
+logger = logging.getLogger(__name__)
 
 #: Folder inside a run that holds its blocks until the map is assembled.
 SPOOL = "spool"
@@ -135,11 +138,17 @@ class Run:
 
 
 def runs() -> list[Run]:
-    """The finished runs of the workspace, the newest first."""
+    """The finished runs of the workspace, the newest first. A broken one is logged and left out."""
     folder = config.workspace() / "runs"
     if not folder.is_dir():
         return []
-    found = [Run.open(path) for path in folder.iterdir() if (path / "run.json").is_file()]
+    found = []
+    for path in folder.iterdir():
+        if (path / "run.json").is_file():
+            try:
+                found.append(Run.open(path))
+            except RunError as error:
+                logger.warning("%s", error)
     return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
 
 

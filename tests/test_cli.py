@@ -144,6 +144,15 @@ def test_runs_are_listed_shown_exported_and_deleted(as_json, lulc, tmp_path, wor
     assert run not in [entry["id"] for entry in as_json("runs", "list")["runs"]]
 
 
+def test_a_broken_run_does_not_hide_the_others(as_json, workspace, caplog):
+    made = as_json("classify", "sample", "--model", "first", "--region", "sample-north-west")
+    broken = workspace / "runs" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    assert [entry["id"] for entry in as_json("runs", "list")["runs"]] == [made["run"]]
+    assert "is not a run of lulc" in caplog.text
+
+
 def test_a_model_trained_on_the_command_line_classifies(as_json, tmp_path, lulc):
     out = tmp_path / "mine"
     made = as_json(
