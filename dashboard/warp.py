@@ -32,10 +32,6 @@ from lulc.grid import grid_of
 #: The projection of the map.
 MERCATOR = "EPSG:3857"
 
-#: rasterio takes bytes, unlike GDAL itself. With too small a cache a decimated read of a map
-#: whose bands lie pixel by pixel decodes every tile once a row.
-_CACHE = config.GDAL_CACHE_MIB * 2**20
-
 #: Handles kept open, for all sessions together.
 _KEPT = 48
 
@@ -130,7 +126,7 @@ class _Handle:
 
     def __init__(self, path: str) -> None:
         self._lock = threading.Lock()
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE):
+        with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE):
             self._file = rasterio.open(path)
             self._grid = grid_of(self._file)
 
@@ -148,7 +144,7 @@ class _Handle:
         # About a pixel of the file's for each of the screen's, and never more than there are.
         step = max(1.0, float(np.ptp(columns)) / view.width, float(np.ptp(rows)) / view.height)
         shape = (math.ceil(window.height / step), math.ceil(window.width / step))
-        with self._lock, rasterio.Env(GDAL_CACHEMAX=_CACHE):
+        with self._lock, rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE):
             got = self._file.read(
                 list(bands), window=window, out_shape=shape, resampling=resampling
             )

@@ -30,6 +30,7 @@ BLOCK_MIB = int(os.environ.get("LULC_BLOCK_MIB", "1200"))
 GDAL_CACHE_MIB = int(os.environ.get("LULC_GDAL_CACHE_MIB", "64"))
 
 #: The same in bytes, as rasterio takes it: GDAL itself would read a small number as MiB.
+#: With too small a cache a decimated read of a map decodes every tile once a row.
 GDAL_CACHE = GDAL_CACHE_MIB * 2**20
 
 #: The STAC API that `fetch` asks: Earth Search, open to anyone.
