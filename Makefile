@@ -2,9 +2,11 @@
 #
 #   PYTHON   the interpreter of the virtual environment (3.11, 3.12 or 3.13)
 #   VENV     its folder
+#   SCREENSHOTS  the folder for the pictures that the browser tests take
 #   ARGS     further arguments: make demo ARGS="--port 5007", make test ARGS="-k tiling"
 
 VENV ?= .venv
+SCREENSHOTS ?= build/screenshots
 BIN := $(VENV)/bin
 
 # An interpreter fits if it starts, has the right version and can make virtual environments:
@@ -20,7 +22,7 @@ demo: $(VENV)/.lulc
 	@$(BIN)/lulc demo $(ARGS)
 
 test: $(VENV)/.lulc-test $(VENV)/.browser
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.lulc-dev
 	@$(BIN)/ruff check .
