@@ -88,12 +88,23 @@ def imports(tree: ast.Module, *, late: bool = True) -> Iterator[str]:
             todo += ast.iter_child_nodes(node)
 
 
-MODULES = sorted(p for p in (ROOT / "lulc").glob("*.py") if p.stem[:2] != "__")
+MODULES = sorted(p for p in (ROOT / "lulc").rglob("*.py") if p.stem[:2] != "__")
 PAGES = sorted((ROOT / "dashboard").rglob("*.py"))
 
 
+def name_of_module(path: Path) -> str:
+    """`scene`, or `cli.runs` for a part of a package."""
+    return ".".join(path.relative_to(ROOT / "lulc").with_suffix("").parts)
+
+
+def place(module: str) -> int:
+    """Where a module stands in the order; the parts of a package stand where it does."""
+    return ORDER.index(module.partition(".")[0])
+
+
 def test_every_module_has_its_place() -> None:
-    assert sorted(ORDER) == [path.stem for path in MODULES]
+    assert set(ORDER) == {name_of_module(path).partition(".")[0] for path in MODULES}
+    assert len(ORDER) == len(set(ORDER))
 
 
 def test_order_is_documented() -> None:
@@ -102,15 +113,18 @@ def test_order_is_documented() -> None:
     assert {room: " ".join(re.findall(r"`(\w+)`", modules)) for room, modules in rows} == HOUSE
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of_module)
 def test_module_imports_only_from_above(path: Path) -> None:
+    module = name_of_module(path)
     names = [name for name in imports(parsed(path)) if name.partition(".")[0] == "lulc"]
-    above = ORDER[: ORDER.index(path.stem)]
-    below = {name for name in names if name.split(".")[1] not in (*above, "__version__")}
-    assert not below, f"{path.stem} imports {sorted(below)}, which do not stand above it"
+    above = {*ORDER[: place(module)], "__version__"}
+    if "." in module:  # a part of a package knows the others
+        above.add(module.partition(".")[0])
+    below = {name for name in names if name.split(".")[1] not in above}
+    assert not below, f"{module} imports {sorted(below)}, which do not stand above it"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of_module)
 def test_module_knows_nothing_of_the_dashboard(path: Path) -> None:
     tree = parsed(path)
     assert not {name.partition(".")[0] for name in imports(tree)} & DASHBOARD
@@ -127,16 +141,16 @@ def test_dashboard_files_hide_no_other_module() -> None:
     assert not relative
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of_module)
 def test_public_names_exist_and_are_described(path: Path) -> None:
-    module = importlib.import_module(f"lulc.{path.stem}")
+    module = importlib.import_module(f"lulc.{name_of_module(path)}")
     assert module.__doc__
     for name in getattr(module, "__all__", ()):
-        assert hasattr(module, name), f"lulc.{path.stem}.__all__ names {name}"
+        assert hasattr(module, name), f"{module.__name__}.__all__ names {name}"
     for name, thing in vars(module).items():
         own = getattr(thing, "__module__", None) == module.__name__
         if own and not name.startswith("_") and (inspect.isclass(thing) or callable(thing)):
-            assert inspect.getdoc(thing), f"lulc.{path.stem}.{name} has no docstring"
+            assert inspect.getdoc(thing), f"{module.__name__}.{name} has no docstring"
 
 
 @pytest.mark.parametrize(("module", "function"), JOBS.items())

@@ -1,0 +1,49 @@
+"""Commands that score: `evaluate`, `compare`."""
+
+from __future__ import annotations
+
+import click
+
+from lulc.cli.options import in_workspace, json_option, open_region, print_json, region_options
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reference", required=True, help="Raster or vector of labels.")
+@click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
+@click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
+              show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
+@click.option("--layer", help="The layer of a vector file of several.")
+@region_options
+@json_option
+def evaluate(run, reference, codes, level, layer, bbox, crs, region, as_json) -> None:
+    """Score a run, or a region of it, against a reference, class by class."""
+    from lulc.evaluation import evaluate as run_evaluate
+
+    path = in_workspace(reference, "references")
+    part = open_region(bbox, crs, region)
+    found = run_evaluate(run, path, codes=codes, level=level, layer=layer, region=part)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo(found)
+
+
+@click.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--reference", help="Raster or vector of labels to score both by.")
+@click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
+@click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
+              show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
+@json_option
+def compare(run_a, run_b, reference, codes, level, as_json) -> None:
+    """Compare two runs: where they agree, and the difference of each class's F1."""
+    from lulc.compare import compare as run_compare
+
+    path = in_workspace(reference, "references") if reference else None
+    found = run_compare(run_a, run_b, path, codes=codes, level=level)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo(found)
