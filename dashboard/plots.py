@@ -45,6 +45,24 @@ _HEIGHT = 500
 _LONGEST = 30
 
 
+def _tall(plot: Any, element: Any) -> None:  # noqa: ARG001 (HoloViews' signature)
+    """As high as the classes on the axis need."""
+    plot.state.height = 130 + 30 * max(len(plot.state.y_range.factors), 6)
+
+
+#: A chart with a row for every class.
+_BY_CLASS: dict[str, Any] = {
+    "invert_yaxis": True, "responsive": True, "height": _HEIGHT, "hooks": [_tall],
+    "toolbar": None, "default_tools": [], "title": "",
+}  # fmt: skip
+
+#: The same with one score, 0 to 1, along the other axis.
+_LYING: dict[str, Any] = {
+    **_BY_CLASS, "invert_axes": True, "ylim": (0, 1), "xlabel": "", "legend_position": "top",
+    "show_grid": True,
+}  # fmt: skip
+
+
 #: What is drawn before there is anything: one class without a name, so that axes exist.
 NOTHING = Evaluation(
     np.zeros((1, 1), np.int64), (Group(1, "", "#000000", (1,), (1,)),), Pixels(0, 0, 0, 0),
@@ -84,20 +102,7 @@ def scores(evaluation: Evaluation = NOTHING, by: str = "legend") -> hv.Overlay:
         * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
     )
     return shown.opts(
-        invert_axes=True,
-        invert_yaxis=True,
-        ylim=(0, 1),
-        xlabel="",
-        ylabel="F1 (bars), precision and recall (marks), 0 to 1",
-        responsive=True,
-        height=_HEIGHT,
-        hooks=[_tall],
-        legend_position="top",
-        legend_cols=3,
-        show_grid=True,
-        toolbar=None,
-        default_tools=[],
-        title="",
+        ylabel="F1 (bars), precision and recall (marks), 0 to 1", legend_cols=3, **_LYING
     )
 
 
@@ -150,14 +155,8 @@ def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Over
     ).opts(
         xlabel="Class in the map (id)",
         ylabel="Class in the reference",
-        invert_yaxis=True,
         xaxis="top",
-        responsive=True,
-        height=_HEIGHT,
-        hooks=[_tall],
-        toolbar=None,
-        default_tools=[],
-        title="",
+        **_BY_CLASS,
     )
 
 
@@ -174,22 +173,7 @@ def differences(comparison: Comparison = NOT_COMPARED) -> hv.Overlay:
         segments.opts(color=GREY, line_width=3)
         * a.opts(color=BLUE, marker="circle", size=10, tools=["hover"])
         * b.opts(color=ORANGE, marker="diamond", size=13, tools=["hover"], line_color="black")
-    ).opts(
-        invert_axes=True,
-        invert_yaxis=True,
-        ylim=(0, 1),
-        xlabel="",
-        ylabel="F1 of A (circle) and of B (diamond), 0 to 1",
-        responsive=True,
-        height=_HEIGHT,
-        hooks=[_tall],
-        legend_position="top",
-        legend_cols=2,
-        show_grid=True,
-        toolbar=None,
-        default_tools=[],
-        title="",
-    )
+    ).opts(ylabel="F1 of A (circle) and of B (diamond), 0 to 1", legend_cols=2, **_LYING)
 
 
 def _order(evaluation: Evaluation, by: str) -> list[int]:
@@ -197,11 +181,6 @@ def _order(evaluation: Evaluation, by: str) -> list[int]:
     if by == "legend":
         return places
     return sorted(places, key=lambda i: -np.nan_to_num(evaluation.f1[i], nan=-1))
-
-
-def _tall(plot: Any, element: Any) -> None:  # noqa: ARG001 (HoloViews' signature)
-    """As high as the classes on the axis need."""
-    plot.state.height = 130 + 30 * max(len(plot.state.y_range.factors), 6)
 
 
 def _short(name: str) -> str:
