@@ -7,8 +7,9 @@ training pixels when it classified them; unseen, all others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -21,6 +22,7 @@ from scipy import ndimage
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from lulc.counts import Counts, defined, ratio
 from lulc.region import Region
 from lulc.runs import Run
 
@@ -77,6 +79,73 @@ class Zones:
             inner = np.s_[halo : halo + height, halo : halo + width]
             np.maximum(found, near[inner] + inside[inner], out=found)
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class Leakage:
+    """Counts by what the model has seen of the ground while it was trained."""
+
+    unseen: Counts
+    """Farther from its training areas than the network looks."""
+    buffer: Counts
+    """Within that distance of them."""
+    seen: Counts
+    """Inside them."""
+    halo: int
+    """That distance in pixels."""
+
+    def __add__(self, other: Leakage) -> Leakage:
+        return Leakage(
+            self.unseen + other.unseen,
+            self.buffer + other.buffer,
+            self.seen + other.seen,
+            max(self.halo, other.halo),
+        )
+
+    @property
+    def only_unseen(self) -> bool:
+        """Whether the scores are those of unseen pixels: there are such."""
+        return self.unseen.pixels.scored > 0
+
+    @property
+    def counted(self) -> Counts:
+        """The unseen part, or where not one unseen pixel is scored, all there is."""
+        return self.unseen if self.only_unseen else self.unseen + self.buffer + self.seen
+
+    def share(self, zone: str) -> float:
+        """Share of the scored pixels in 'unseen', 'buffer' or 'seen'; NaN when none was scored."""
+        scored = [part.pixels.scored for part in (self.unseen, self.buffer, self.seen)]
+        return float(ratio(getattr(self, zone).pixels.scored, sum(scored)))
+
+    def warnings(self) -> list[str]:
+        """What to know before reading the scores, a sentence each."""
+        unseen, buffer, seen = (self.share(zone) for zone in ZONES)
+        if np.isnan(unseen) or unseen == 1:
+            return []
+        where = (
+            f"{seen:.1%} of the scored pixels lie in the model's training areas, {buffer:.1%} "
+            f"within {self.halo} pixels of them"
+        )
+        if not self.only_unseen:
+            return [f"This score is no accuracy: no pixel is unseen; {where}."]
+        return [f"The scores are those of the {unseen:.1%} that are unseen: {where}."]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Shares, and counts and scores by zone; a zone without a pixel is None."""
+        data: dict[str, Any] = {"halo": self.halo}
+        for zone in ZONES:
+            part: Counts = getattr(self, zone)
+            data[f"{zone}_share"] = defined(self.share(zone))
+            data[zone] = part.to_dict() if part.pixels else None
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], whole: Counts) -> Leakage:
+        """The inverse of `to_dict`; `whole` has the same groups. Raises KeyError, ValueError."""
+        unseen, buffer, seen = (
+            Counts.from_dict(data[zone]) if data[zone] else whole.nothing() for zone in ZONES
+        )
+        return cls(unseen, buffer, seen, data["halo"])
 
 
 def _on_grid(footprints: BaseGeometry, grid: GeoBox, halo: int) -> BaseGeometry:

@@ -162,7 +162,7 @@ def test_counts_of_parts_add_up(row, col, seed):
 
 def test_strips_add_up(noisy, monkeypatch):
     whole = scored(*noisy)
-    monkeypatch.setattr("lulc.evaluation.CHUNK", 61)
+    monkeypatch.setattr("lulc.confusion.CHUNK", 61)
     monkeypatch.setattr(
         LabelMap, "strips", lambda _: [Window(0, r, 70, min(7, 90 - r)) for r in range(0, 90, 7)]
     )

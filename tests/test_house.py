@@ -36,7 +36,10 @@ HOUSE = {
     "input": "inputs contract",
     "training": "samples losses train",
     "classification": "tiling mapfile runs spool task manifest classify",
-    "scores": "tables grouping leakage scores evaluation compare",
+    "scores": (
+        "tables grouping counts leakage activations strips confusion "
+        "parts scores evaluation compare"
+    ),
     "areas": "census pointfiles points estimators areas",
     "entrances": "cluster serve demo cli",
 }

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from lulc import samples
 from lulc.compare import compare
 from lulc.errors import LegendError
-from lulc.evaluation import Evaluation, confusion_by_zone, evaluate
+from lulc.evaluation import Evaluation, confusion, evaluate
 from lulc.grouping import common_grouping
 from lulc.leakage import BUFFER, SEEN, UNSEEN, Zones
 from lulc.legend import Legend
@@ -186,13 +186,13 @@ def test_zones_of_parts_add_up(truth):
     prediction, reference = (
         LabelMap.from_array(a.astype(np.uint8), GRID, LULC13) for a in (ids, truth)
     )
-    found = confusion_by_zone(prediction, reference, SAME, zones)
+    found = confusion(prediction, reference, SAME, zones=zones)
     parts = []
     for window in (Window(0, 0, 120, 33), Window(0, 33, 120, 57)):
         cut = prediction.crop(window)
         part = zones_of([(10, 10, 60, 40)], 8)
         part = Zones(cut.grid, part.footprints)
-        parts.append(confusion_by_zone(cut, reference.crop(window), SAME, part))
+        parts.append(confusion(cut, reference.crop(window), SAME, zones=part))
     assert parts[0] + parts[1] == found
     plain = Evaluation.from_dict(found.to_dict() | {"leakage": None})
     with pytest.raises(LegendError, match="with and without zones"):
@@ -235,7 +235,7 @@ def test_published_test_of_the_reference_system():
     labels.ravel()[np.flatnonzero(free.ravel())[-unlabelled:]] = 255
     map_ = LabelMap.from_array(np.full(grid.shape, 5, np.uint8), grid, LULC13)
     reference = LabelMap.from_array(labels, grid, LULC13)
-    found = confusion_by_zone(map_, reference, SAME, zones)
+    found = confusion(map_, reference, SAME, zones=zones)
     parts = found.leakage
     assert sum(p.pixels.scored for p in (parts.unseen, parts.buffer, parts.seen)) == scored
     assert parts.seen.pixels.scored == 5_567_500

@@ -1,0 +1,214 @@
+"""One pass over a map and its reference for everything that is counted on their pixels.
+
+The pixels come in strips of whole rows, and every tally gets each strip once. What a tally
+gives is a pure function of counts, so areas can be counted apart and added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window, intersection
+
+from lulc.activations import Activations, probabilities
+from lulc.errors import ReferenceDataError
+from lulc.grouping import Grouping
+from lulc.leakage import UNSEEN, Zones
+from lulc.reference import LabelMap
+
+#: Pixels of a strip: a float32 of every one for 13 classes is 50 MB.
+STRIP_PIXELS = 1 << 20
+
+
+class Part(Protocol):
+    """A result beside the confusion matrix: a frozen dataclass of counts (see `lulc.parts`)."""
+
+    @classmethod
+    def tally(cls, strips: Strips) -> Tally | None:
+        """What counts it; None where these strips lack what it needs, such as activations."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; figures are computed anew from the counts."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts and figures as JSON; undefined ratios are None."""
+
+    def __add__(self, other: Self) -> Self:
+        """That of both areas together."""
+
+
+class Tally(Protocol):
+    """Counts that are added to strip by strip."""
+
+    @property
+    def margin(self) -> int:
+        """Pixels around a strip that it looks at, with `Strip.around`; 0 for none."""
+
+    def add(self, strip: Strip) -> None:
+        """Count a strip. No pixel comes twice; strips come from top to bottom."""
+
+    def result(self) -> Any:
+        """What was counted; for a tally of a part, the part."""
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """Some rows of a map and its reference. Every array is (y, x) of the window."""
+
+    strips: Strips
+    """What it is part of: legends, groups, grid."""
+    window: Window
+    """Where it lies on the map's grid."""
+    codes: NDArray[Any]
+    """Codes of the reference, `strips.reference.legend.nodata` where there is none."""
+    classes: NDArray[Any]
+    """Class ids of the map, `strips.prediction.legend.nodata` where there is none."""
+    inside: NDArray[np.bool_] | None
+    """What the mask keeps; None is everything."""
+    zone: NDArray[np.uint8] | None
+    """`lulc.leakage.UNSEEN`, `BUFFER` or `SEEN`; None where the model does not tell."""
+    slab: Strip | None = None
+    """The rows that it was read with, which hold its margin."""
+
+    @cached_property
+    def reference(self) -> NDArray[np.int16]:
+        """Index of the group in the reference; -1 where it is of none."""
+        return self.strips.grouping.reference_lut[self.codes]
+
+    @cached_property
+    def prediction(self) -> NDArray[np.int16]:
+        """Index of the group in the map; -1 where it is of none."""
+        return self.strips.grouping.prediction_lut[self.classes]
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        """What is scored: of a group on both sides, inside the mask, and unseen."""
+        kept = (self.reference >= 0) & (self.prediction >= 0)
+        if self.inside is not None:
+            kept &= self.inside
+        if self.zone is not None and self.strips.only_unseen:
+            kept &= self.zone == UNSEEN
+        return kept
+
+    def activations(self) -> NDArray[np.float32]:
+        """Stored activations summed into the groups, (group, y, x); NaN where there is no data.
+
+        Raises:
+            ReferenceDataError: a map that stores none.
+        """
+        groups = self.strips.bands
+        slab = self.slab or self
+        rows, columns = _within(self.window, slab.window)
+        return probabilities(slab.stored[:, rows, columns], groups)
+
+    @cached_property
+    def stored(self) -> NDArray[Any]:
+        """Activations as they are in the file, (class, y, x); of a whole slab, so read once."""
+        if self.strips.activations is None:
+            raise ReferenceDataError("expected a run with activations, got a map of classes only")
+        return self.strips.activations.stored(self.window)
+
+    def around(self, margin: int) -> Strip:
+        """The strip with a margin on all four sides, less at the edges of the map.
+
+        A tally may look as far as its own `margin` and no farther.
+        """
+        slab = self.slab or self
+        grown = Window(
+            self.window.col_off - margin,
+            self.window.row_off - margin,
+            self.window.width + 2 * margin,
+            self.window.height + 2 * margin,
+        )
+        return slab.part(intersection(grown, slab.window))
+
+    def inner(self, around: Strip) -> tuple[slice, slice]:
+        """Where this strip lies in one made by `around`: rows and columns."""
+        return _within(self.window, around.window)
+
+    def part(self, window: Window) -> Strip:
+        """The part in a window of the map's grid, which must lie in this one."""
+        place = _within(window, self.window)
+        return Strip(
+            self.strips,
+            window,
+            self.codes[place],
+            self.classes[place],
+            None if self.inside is None else self.inside[place],
+            None if self.zone is None else self.zone[place],
+            self.slab or self,
+        )
+
+
+@dataclass(frozen=True)
+class Strips:
+    """A map and its reference on one grid, to be gone through."""
+
+    prediction: LabelMap
+    """The map."""
+    reference: LabelMap
+    """On the grid of the map."""
+    grouping: Grouping
+    """What of their legends is scored as one."""
+    mask: LabelMap | None = None
+    """Where it has nodata nothing is counted."""
+    zones: Zones | None = None
+    """What the model has seen."""
+    activations: Activations | None = None
+    """What the map was made of, if it is stored."""
+    only_unseen: bool = True
+    """Whether `Strip.kept` leaves out what the model has seen, or nearly."""
+
+    def __post_init__(self) -> None:
+        others = [m.grid for m in (self.reference, self.mask, self.zones) if m is not None]
+        if any(grid != self.prediction.grid for grid in others):
+            raise ReferenceDataError("a map and its reference must lie on one grid to be counted")
+
+    @property
+    def bands(self) -> list[list[int]]:
+        """For each group, the indices of its classes in the legend of the map."""
+        place = {i: k for k, i in enumerate(self.prediction.legend.ids)}
+        return [[place[member] for member in group.members] for group in self.grouping.groups]
+
+    def count(self, tallies: Sequence[Tally]) -> None:
+        """Give every strip to every tally."""
+        for strip in self.read(max((tally.margin for tally in tallies), default=0)):
+            for tally in tallies:
+                tally.add(strip)
+
+    def read(self, margin: int = 0) -> Iterator[Strip]:
+        """Strips that cover the grid from top to bottom.
+
+        Several are read together, as a slab of whole rows of blocks, so that no block of the
+        file is decoded twice; each is small, so that a tally may use some times its memory.
+        """
+        height, width = self.prediction.grid.shape
+        rows = max(64, STRIP_PIXELS // width)
+        for window in self.prediction.strips():
+            top, bottom = int(window.row_off), int(window.row_off + window.height)
+            above, below = max(0, top - margin), min(height, bottom + margin)
+            slab = self._slab(Window(0, above, width, below - above))
+            for row in range(top, bottom, rows):
+                yield slab.part(Window(0, row, width, min(rows, bottom - row)))
+
+    def _slab(self, window: Window) -> Strip:
+        mask = self.mask
+        return Strip(
+            self,
+            window,
+            self.reference.read(window),
+            self.prediction.read(window),
+            None if mask is None else mask.read(window) != mask.legend.nodata,
+            None if self.zones is None else self.zones.read(window),
+        )
+
+
+def _within(inner: Window, outer: Window) -> tuple[slice, slice]:
+    top, left = int(inner.row_off - outer.row_off), int(inner.col_off - outer.col_off)
+    return slice(top, top + int(inner.height)), slice(left, left + int(inner.width))

@@ -1,0 +1,208 @@
+"""One pass over a map and its reference, and what tallies see of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from lulc import strips as strips_module
+from lulc.activations import Activations, probabilities, summed
+from lulc.errors import ReferenceDataError
+from lulc.evaluation import Evaluation, count
+from lulc.grouping import common_grouping
+from lulc.leakage import SEEN, UNSEEN
+from lulc.legend import Legend
+from lulc.mapfile import MapFormat
+from lulc.parts import PARTS
+from lulc.reference import LabelMap
+from lulc.strips import Strips
+
+LULC13, CLC = Legend.load("lulc13"), Legend.load("clc")
+SHAPE = (150, 60)
+GRID = GeoBox.from_bbox((500000, 6700000, 500600, 6701500), "EPSG:3067", shape=SHAPE)
+
+
+@dataclass(frozen=True)
+class StripedZones:
+    """Zones by column: the left half is seen, unless nothing is unseen."""
+
+    grid: GeoBox
+    nowhere: bool = False
+    halo: int = 3
+
+    def read(self, window):
+        columns = np.arange(window.col_off, window.col_off + window.width)
+        zone = np.where((columns < 30) | self.nowhere, SEEN, UNSEEN).astype(np.uint8)
+        return np.broadcast_to(zone, (int(window.height), int(window.width)))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A part as simple as can be: how many pixels were kept, and the sum of an activation."""
+
+    pixels: int
+    water: float
+
+    @classmethod
+    def tally(cls, strips):
+        return KeptTally() if strips.activations else None
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls(data["pixels"], data["water"])
+
+    def to_dict(self):
+        return {"pixels": self.pixels, "water": self.water}
+
+    def __add__(self, other):
+        return Kept(self.pixels + other.pixels, self.water + other.water)
+
+
+class KeptTally:
+    margin = 0
+
+    def __init__(self):
+        self.pixels, self.water = 0, 0.0
+
+    def add(self, strip):
+        self.pixels += int(strip.kept.sum())
+        self.water += float(strip.activations()[-1][strip.kept].sum())
+
+    def result(self):
+        return Kept(self.pixels, self.water)
+
+
+def map_file(path, dtype="uint8"):
+    """A map with activations, some of it without data, and its activations and classes."""
+    rng = np.random.default_rng(2)
+    activations = rng.dirichlet(np.full(13, 0.3), SHAPE).transpose(2, 0, 1).astype(np.float32)
+    valid = rng.random(SHAPE) < 0.9
+    layout = MapFormat(LULC13, dtype)
+    bands = layout.encode(activations, valid)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=SHAPE[1], height=SHAPE[0], count=14, dtype=dtype,
+        nodata=layout.nodata, crs="EPSG:3067", transform=GRID.affine,
+    ) as file:  # fmt: skip
+        file.write(bands)
+    return bands, valid
+
+
+def strips_of(path, **options):
+    reference = np.random.default_rng(3).choice([*CLC.ids, CLC.nodata], SHAPE).astype(np.uint16)
+    return Strips(
+        LabelMap.open(path, LULC13),
+        LabelMap.from_array(reference, GRID, CLC),
+        common_grouping(LULC13, CLC),
+        activations=Activations(path, LULC13),
+        **options,
+    )
+
+
+@pytest.fixture
+def small_strips(monkeypatch):
+    """Slabs of 70 rows in strips of 64, whatever the real sizes are."""
+    windows = [Window(0, row, 60, min(70, 150 - row)) for row in (0, 70, 140)]
+    monkeypatch.setattr(LabelMap, "strips", lambda _: iter(windows))
+    monkeypatch.setattr(strips_module, "STRIP_PIXELS", 1)
+
+
+@pytest.mark.usefixtures("small_strips")
+@pytest.mark.parametrize("margin", [0, 5, 80])
+def test_every_pixel_comes_once_and_with_its_margin(tmp_path, margin):
+    bands, _ = map_file(tmp_path / "map.tif")
+    strips = strips_of(tmp_path / "map.tif", zones=StripedZones(GRID))
+    codes, classes = strips.reference.read(), bands[0]
+    zone = strips.zones.read(Window(0, 0, 60, 150))
+    reference = strips.grouping.reference_lut[codes]
+    prediction = strips.grouping.prediction_lut[classes]
+    whole = {
+        "codes": codes,
+        "classes": classes,
+        "zone": zone,
+        "reference": reference,
+        "prediction": prediction,
+        "kept": (reference >= 0) & (prediction >= 0) & (zone == UNSEEN),
+    }
+    times = np.zeros(SHAPE, int)
+    for strip in strips.read(margin):
+        place = strip.window.toslices()
+        times[place] += 1
+        near = slice(max(0, place[0].start - margin), min(150, place[0].stop + margin))
+        around = strip.around(margin)
+        for name, expected in whole.items():
+            assert (getattr(strip, name) == expected[place]).all()
+            assert (getattr(around, name) == expected[near]).all()
+            assert (getattr(around, name)[strip.inner(around)] == expected[place]).all()
+    assert (times == 1).all()
+
+
+@pytest.mark.usefixtures("small_strips")
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_activations_are_summed_into_groups(tmp_path, dtype):
+    bands, valid = map_file(tmp_path / "map.tif", dtype)
+    strips = strips_of(tmp_path / "map.tif")
+    if dtype == "float32":
+        strips = replace(strips, prediction=LabelMap.from_array(bands[0], GRID, LULC13))
+    scale = 0.004 if dtype == "uint8" else 1
+    # Without water vegetation, which CORINE has not, and with the two conifers as one.
+    groups = [g.members for g in strips.grouping.groups]
+    assert (7, 8) in groups and 12 not in {m for g in groups for m in g}
+    for strip in strips.read(3):
+        found, part = strip.activations(), bands[(slice(1, None), *strip.window.toslices())]
+        assert found.dtype == np.float32 and found.shape == (len(groups), *strip.codes.shape)
+        there = valid[strip.window.toslices()]
+        assert np.isnan(found[:, ~there]).all()
+        for share, members in zip(found, groups, strict=True):
+            total = sum(part[m - 1].astype(float) for m in members) * scale
+            assert share[there] == pytest.approx(total[there], abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 254))
+def test_sums_of_bytes_are_exact(seed, classes):
+    """All classes that a legend can have, in groups, add up to what they were."""
+    rng = np.random.default_rng(seed)
+    stored = rng.integers(0, 251, (classes, 4, 5), np.uint8)
+    cuts = np.sort(rng.integers(0, classes + 1, 3))
+    groups = [g.tolist() for g in np.split(rng.permutation(classes), cuts) if g.size]
+    found = summed(stored, groups)
+    assert (found.sum(axis=0, dtype=np.int64) == stored.sum(axis=0, dtype=np.int64)).all()
+    whole = summed(stored, [range(classes)])
+    assert (whole[0] == stored.sum(axis=0, dtype=np.int64)).all()
+    shares = probabilities(stored, groups)
+    assert shares.sum(axis=0) == pytest.approx(stored.sum(axis=0) * 0.004, rel=1e-5)
+
+
+@pytest.mark.usefixtures("small_strips")
+def test_a_part_is_counted_on_the_scored_pixels_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(PARTS, "kept", Kept)
+    map_file(tmp_path / "map.tif")
+    strips = strips_of(tmp_path / "map.tif", zones=StripedZones(GRID))
+    found = count(strips, ["kept"])
+    assert 0 < found.parts["kept"].pixels == found.pixels.scored
+    again = Evaluation.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert again == found and again.parts == found.parts
+    twice = found + again
+    assert twice.parts["kept"].pixels == twice.pixels.scored == 2 * found.pixels.scored
+    # Without an unseen pixel the scores are those of all, and so is the part.
+    nowhere = replace(strips, zones=StripedZones(GRID, nowhere=True))
+    seen = count(nowhere, ["kept"])
+    assert seen.parts["kept"].pixels == seen.pixels.scored == seen.leakage.seen.pixels.scored
+    # The two do not mix, and a map without activations has no such part.
+    assert not (found + seen).parts
+    assert not count(replace(strips, activations=None), ["kept"]).parts
+
+
+def test_a_map_of_classes_has_no_activations(tmp_path):
+    map_file(tmp_path / "map.tif")
+    strips = replace(strips_of(tmp_path / "map.tif"), activations=None)
+    with pytest.raises(ReferenceDataError, match="activations"):
+        next(strips.read()).activations()
