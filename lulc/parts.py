@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lulc.histograms import Histograms
 from lulc.strips import Part
 
 #: The parts by their names.
-PARTS: dict[str, type[Part]] = {}
+PARTS: dict[str, type[Part]] = {"activations": Histograms}
 
 
 def from_dict(data: Mapping[str, Any]) -> dict[str, Part]:
