@@ -1,8 +1,8 @@
 """The simulated sample region, with its truth: images and labels to try everything on.
 
-Every seed is an endless lakeland (see `lulc.landscape` and `lulc.reflectance`) with a place of
-its own in south-east Finland; a region is its upper-left part, of any size. Any window of it
-can be asked for and is always the same.
+Every seed is an endless lakeland (see `lulc.lakeland`) with a place of its own in south-east
+Finland; a region is its upper-left part, of any size. Any window of it can be asked for and is
+always the same.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from lulc import config, generalise, indices, landscape, reflectance
+from lulc import config, indices
 from lulc.errors import RegionError
-from lulc.layers import CRS, PIXEL, SCALE, layers
-from lulc.reflectance import BANDS
+from lulc.lakeland import generalise, landscape, reflectance
+from lulc.lakeland.layers import CRS, PIXEL, SCALE, layers
+from lulc.lakeland.reflectance import BANDS
 
 __all__ = ["BANDS", "CRS", "PIXEL", "Landscape", "place", "write"]
 

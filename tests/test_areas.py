@@ -16,12 +16,13 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window
 
-from lulc import generalise, sample
 from lulc import points as design
+from lulc import sample
 from lulc.areas import areas, estimate
 from lulc.census import census, pixel_areas
 from lulc.cli import cli, main
 from lulc.errors import PointsError
+from lulc.lakeland import generalise
 from lulc.legend import Legend
 from lulc.pointfiles import COLUMNS, DRIVERS
 from lulc.points import allocate, draw, points, size_for

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 from scipy import ndimage
 
-from lulc import generalise, noise, reflectance, sample
+from lulc import sample
 from lulc.errors import RegionError
+from lulc.lakeland import generalise, noise, reflectance
 from lulc.legend import Legend
 from lulc.sample import BANDS, Landscape
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc import noise
-from lulc.noise import Floats, Ints, key
+from lulc.lakeland import noise
+from lulc.lakeland.noise import Floats, Ints, key
 
 _FALLOW, _GRASS = 0.29, 0.21  # below these, of a parcel's lot, it is not tilled, or is grass
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lulc import noise
-from lulc.noise import Floats, Ints, key
+from lulc.lakeland import noise
+from lulc.lakeland.noise import Floats, Ints, key
 
 _STAND = 9.0  # cells of 20 m: compartments of about 3 ha
 _FELLED = 0.14  # the share of the stands that were clear-cut in the last years

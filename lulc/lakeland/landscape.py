@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc import forest, noise, parcels
-from lulc.built import houses, pits, power_line, roads, urbanity
-from lulc.noise import Floats, Ints, key
-from lulc.terrain import distance, terrain
+from lulc.lakeland import forest, noise, parcels
+from lulc.lakeland.built import houses, pits, power_line, roads, urbanity
+from lulc.lakeland.noise import Floats, Ints, key
+from lulc.lakeland.terrain import distance, terrain
 
 #: Pixels computed beyond a window, so that what lies outside can reach in: more than any reach.
 MARGIN = 48

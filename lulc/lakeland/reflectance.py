@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lulc import landscape, noise, parcels
-from lulc.landscape import Ground
-from lulc.noise import Floats, Ints, key
+from lulc.lakeland import landscape, noise, parcels
+from lulc.lakeland.landscape import Ground
+from lulc.lakeland.noise import Floats, Ints, key
 
 #: The nine bands of Sentinel-2 that are simulated, in order.
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B11", "B12")

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lulc import noise
-from lulc.noise import Floats, Ints, key
+from lulc.lakeland import noise
+from lulc.lakeland.noise import Floats, Ints, key
 
 #: Of the lakes, in standard deviations of the relief.
 LEVEL = -1.02

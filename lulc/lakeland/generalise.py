@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lulc import landscape, noise
-from lulc.landscape import PEAT, ROCK, WATER, Ground
-from lulc.noise import key
+from lulc.lakeland import landscape, noise
+from lulc.lakeland.landscape import PEAT, ROCK, WATER, Ground
+from lulc.lakeland.noise import key
 
 #: The smallest patch on the map, in pixels of 20 m: 6 x 0.04 ha = 0.24 ha.
 MINIMUM_PATCH = 6

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc import noise
-from lulc.noise import Floats, Ints, key
-from lulc.terrain import LEVEL, relief
+from lulc.lakeland import noise
+from lulc.lakeland.noise import Floats, Ints, key
+from lulc.lakeland.terrain import LEVEL, relief
 
 _NODE = 150  # mean distance between two road junctions
 _VILLAGE = 0.62  # the rank from which a junction has one
