@@ -11,6 +11,7 @@ import numpy as np
 
 from lulc import files
 from lulc.activations import Activations
+from lulc.attainable import Attainable
 from lulc.confusion import Confusion
 from lulc.counts import ORIENTATION
 from lulc.errors import ReferenceDataError
@@ -133,6 +134,7 @@ def evaluate(
     layer: str | None = None,
     region: Region | None = None,
     parts: Collection[str] = tuple(PARTS),
+    label_accuracy: tuple[float, float] | None = None,
 ) -> Evaluation:
     """Score a run and save `evaluation.json` (or `evaluation-<level>.json`) in its folder.
 
@@ -143,6 +145,8 @@ def evaluate(
 
     Args:
         parts: what to count beside the confusion matrix; all there is.
+        label_accuracy: share of the reference's labels that are right, from and to, for the
+            F1 that these allow at all (`lulc.attainable`).
     """
     opened = Run.open(run) if isinstance(run, str | Path) else run
     labels, activations, mask = opened.labels(), Activations.of(opened), None
@@ -162,6 +166,9 @@ def evaluate(
         activations=activations,
         parts=parts,
     )
+    if label_accuracy is not None:
+        band = Attainable.of(found, *label_accuracy)
+        found = replace(found, parts={**found.parts, "attainable": band})
     if region is None:
         found.save(evaluation_path(opened.path, level))
     return found

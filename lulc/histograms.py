@@ -16,6 +16,7 @@ from lulc.levels import BIN, BINS, LEVELS, levels
 from lulc.ranking import Ranking
 from lulc.reliability import Reliability, brier_loss
 from lulc.strips import Strip, Strips
+from lulc.tables import number
 
 #: Pixels counted at once, small enough for the processor's cache.
 CHUNK = 1 << 16
@@ -63,6 +64,14 @@ class Histograms:
     def pixels(self) -> int:
         """Pixels counted."""
         return int(self.mapped_counts.sum())
+
+    def __str__(self) -> str:
+        found = [r.average_precision for r in self.rankings if not np.isnan(r.average_precision)]
+        mean = sum(found) / len(found) if found else None
+        return (
+            f"Expected calibration error {number(defined(self.overall.ece))}, Brier score "
+            f"{number(defined(self.brier))}, mean average precision {number(mean)}."
+        )
 
     @property
     def overall(self) -> Reliability:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lulc.attainable import Attainable
 from lulc.histograms import Histograms
 from lulc.strips import Part
 
 #: The parts by their names.
-PARTS: dict[str, type[Part]] = {"activations": Histograms}
+PARTS: dict[str, type[Part]] = {"activations": Histograms, "attainable": Attainable}
 
 
 def from_dict(data: Mapping[str, Any]) -> dict[str, Part]:

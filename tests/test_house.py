@@ -36,7 +36,7 @@ HOUSE = {
     "classification": "tiling mapfile runs spool task manifest classify",
     "scores": (
         "tables grouping counts leakage activations strips confusion "
-        "levels reliability ranking histograms parts scores evaluation compare"
+        "levels reliability ranking histograms attainable parts scores evaluation compare"
     ),
     "areas": "census pointfiles points estimators areas",
     "entrances": "cluster serve demo cli",

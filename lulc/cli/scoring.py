@@ -14,19 +14,29 @@ from lulc.cli.options import in_workspace, json_option, open_region, print_json,
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
 @click.option("--layer", help="The layer of a vector file of several.")
+@click.option("--label-accuracy", type=float, nargs=2, metavar="LOW HIGH",
+              help="Share of the labels that are right, for the F1 they allow at all.")  # fmt: skip
 @region_options
 @json_option
-def evaluate(run, reference, codes, level, layer, bbox, crs, region, as_json) -> None:
+def evaluate(
+    run, reference, codes, level, layer, label_accuracy, bbox, crs, region, as_json
+) -> None:
     """Score a run, or a region of it, against a reference, class by class."""
     from lulc.evaluation import evaluate as run_evaluate
 
     path = in_workspace(reference, "references")
     part = open_region(bbox, crs, region)
-    found = run_evaluate(run, path, codes=codes, level=level, layer=layer, region=part)
+    found = run_evaluate(
+        run, path, codes=codes, level=level, layer=layer, region=part,
+        label_accuracy=label_accuracy,
+    )  # fmt: skip
     if as_json:
         print_json(found.to_dict())
     else:
         click.echo(found)
+        for name in ("activations", "attainable"):
+            if name in found.parts:
+                click.echo(found.parts[name])
 
 
 @click.command()
