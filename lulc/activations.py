@@ -73,5 +73,10 @@ def probabilities(stored: NDArray[Any], groups: Sequence[Sequence[int]]) -> NDAr
     if stored.dtype != np.uint8:
         return found.astype(np.float32, copy=False)
     shares = found * np.float32(ACTIVATION_SCALE)
-    shares[:, stored[0] == NODATA] = np.nan
+    shares[:, missing(stored)] = np.nan
     return shares
+
+
+def missing(stored: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where stored activations (class, y, x) have no data: (y, x)."""
+    return stored[0] == NODATA if stored.dtype == np.uint8 else np.isnan(stored[0])

@@ -11,11 +11,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from lulc import tables
+from lulc.activations import Activations
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
 from lulc.leakage import Zones
-from lulc.reference import LabelMap, crs_of
+from lulc.reference import LabelMap, Part, crs_of
 from lulc.runs import Run
 from lulc.scores import Evaluation
 
@@ -125,12 +126,14 @@ def compare(
     codes: str | None = None,
     level: str = "class",
     layer: str | None = None,
+    rollup: str | None = None,
 ) -> Comparison:
     """Compare two runs on the pixels that both have.
 
     Args:
         reference: scores both on their common pixels; without it, the stored evaluations are
             used if they were made against the same reference and area.
+        codes, level, layer, rollup: as in `lulc.evaluation.evaluate_labels`.
 
     Raises:
         RunError: grids that differ in CRS or pixel size, are shifted, or do not overlap.
@@ -153,9 +156,19 @@ def compare(
     if reference is not None:
         # What either model has seen is left out of both, so that both have the same pixels.
         zones = Zones.of([first, second], a.grid)
-        settings: dict[str, Any] = {"codes": codes, "level": level, "layer": layer, "zones": zones}
-        scores_a: Evaluation | None = evaluate_labels(a, reference, mask=b, **settings)
-        scores_b: Evaluation | None = evaluate_labels(b, reference, mask=a, **settings)
+        settings: dict[str, Any] = {
+            "codes": codes,
+            "level": level,
+            "layer": layer,
+            "zones": zones,
+            "rollup": rollup,
+        }
+        scores_a: Evaluation | None = evaluate_labels(
+            a, reference, mask=b, activations=_activations(first, a), **settings
+        )
+        scores_b: Evaluation | None = evaluate_labels(
+            b, reference, mask=a, activations=_activations(second, b), **settings
+        )
     else:
         scores_a, scores_b, why = _stored(first, second, level, same_area)
         notes += [f"{why}: give --reference to score both."] if why else []
@@ -196,6 +209,13 @@ def on_common_grid(a: LabelMap, b: LabelMap) -> tuple[LabelMap, LabelMap]:
     return part, replace(other, grid=part.grid)
 
 
+def _activations(run: Run, part: LabelMap) -> Activations | None:
+    """The activations of what `on_common_grid` left of a run's map."""
+    whole = Activations.of(run)
+    cut = part.source
+    return whole.crop(cut.window) if whole and isinstance(cut, Part) else whole
+
+
 def _stored(
     first: Run, second: Run, level: str, same_area: bool
 ) -> tuple[Evaluation | None, Evaluation | None, str]:
@@ -211,6 +231,8 @@ def _stored(
         return None, None, "The stored scores were made against different references"
     if a.codes != b.codes:
         return None, None, "The stored scores read the reference as different codes"
+    if a.choices.get("rollup") != b.choices.get("rollup"):
+        return None, None, "The stored scores were rolled up in different ways"
     if not same_area or any(e.leakage and e.leakage.share("unseen") < 1 for e in (a, b)):
         return None, None, "The stored scores are of different areas"
     return a, b, ""

@@ -40,6 +40,11 @@ class Pixels:
     def __add__(self, other: Pixels) -> Pixels:
         return Pixels(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
 
+    @property
+    def with_data(self) -> int:
+        """Both the map and the reference have something."""
+        return self.scored + self.ignored_reference + self.ignored_prediction
+
     def __bool__(self) -> bool:
         return any(_values(self))
 
@@ -137,6 +142,24 @@ class Counts:
         return float(ratio((values[defined] * weights[defined]).sum(), weights[defined].sum()))
 
     @property
+    def merged(self) -> int:
+        """Scored pixels whose group is several classes of the map."""
+        return sum(
+            int(n) for g, n in zip(self.groups, self.support, strict=True) if len(g.members) > 1
+        )
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of the pixels with data, those scored and left out; of those scored, those merged."""
+        p = self.pixels
+        return {
+            "scored": float(ratio(p.scored, p.with_data)),
+            "ignored_reference": float(ratio(p.ignored_reference, p.with_data)),
+            "ignored_prediction": float(ratio(p.ignored_prediction, p.with_data)),
+            "merged": float(ratio(self.merged, p.scored)),
+        }
+
+    @property
     def _hits(self) -> NDArray[np.int64]:
         return np.diagonal(self.matrix)
 
@@ -162,16 +185,22 @@ class Counts:
             "micro_precision": defined(self.accuracy),
             "micro_recall": defined(self.accuracy),
             "micro_f1": defined(self.accuracy),
+            "micro_iou": defined(self.accuracy / (2 - self.accuracy)),
             **averages,
             "classes": classes,
             "matrix": self.matrix.tolist(),
             "orientation": ORIENTATION,
             "ignored": {
-                "classes": [asdict(i) for i in self.ignored_classes],
-                "codes": [asdict(i) for i in self.ignored_codes],
+                "classes": [self._share(i) for i in self.ignored_classes],
+                "codes": [self._share(i) for i in self.ignored_codes],
             },
             "pixels": asdict(self.pixels),
+            "shares": {name: defined(value) for name, value in self.shares.items()},
         }
+
+    def _share(self, left_out: Ignored) -> dict[str, Any]:
+        share = ratio(left_out.pixels, self.pixels.with_data)
+        return {**asdict(left_out), "share": defined(share)}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Counts:
@@ -184,8 +213,10 @@ class Counts:
             np.array(data["matrix"], np.int64).reshape(len(groups), len(groups)),
             groups,
             Pixels(**data["pixels"]),
-            tuple(Ignored(**i) for i in data["ignored"]["classes"]),
-            tuple(Ignored(**i) for i in data["ignored"]["codes"]),
+            *(
+                tuple(Ignored(i["id"], i["name"], i["pixels"]) for i in data["ignored"][what])
+                for what in ("classes", "codes")
+            ),
         )
 
     def nothing(self) -> Counts:

@@ -20,6 +20,7 @@ from lulc.leakage import Leakage, Zones
 from lulc.parts import PARTS
 from lulc.reference import LabelMap, open_reference
 from lulc.region import Region
+from lulc.rollup import resolved, rolled_up
 from lulc.runs import Run
 from lulc.scores import Evaluation
 from lulc.strips import Part, Strips
@@ -84,6 +85,7 @@ def count(strips: Strips, parts: Collection[str] = ()) -> Evaluation:
         codes=grouping.reference.name,
         notes=tuple(grouping.notes()),
         leakage=leakage,
+        choices={"rollup": "winners", "crosswalks": dict(grouping.crosswalks)},
         parts=found,
     )
 
@@ -98,23 +100,30 @@ def evaluate_labels(
     mask: LabelMap | None = None,
     zones: Zones | None = None,
     activations: Activations | None = None,
+    rollup: str | None = None,
     parts: Collection[str] = (),
 ) -> Evaluation:
-    """Score a map against a reference file of any CRS, pixel size and CORINE code system.
+    """Score a map against a reference file of any CRS, pixel size and known code system.
 
     With zones, the scores are those of the unseen part, and `leakage` has them by zone.
 
     Args:
-        activations: of the map, for the parts that need them.
+        activations: of the map, for the roll-up and the parts that need them.
+        rollup: one of `lulc.rollup.ROLLUPS`; None sums activations at a CORINE level, where
+            the map stores them, and scores the map's own classes as they are drawn.
         parts: names of `lulc.parts.PARTS` to count as well.
 
     Raises:
         ReferenceDataError: a reference that cannot be read or does not overlap, ambiguous
             codes, or not one pixel to score.
-        LegendError: legends with nothing in common, or a level that one does not reach.
+        LegendError: legends with nothing in common, a level that one does not reach, or a
+            roll-up that is none or that the map does not allow.
     """
+    way = resolved(rollup, level, activations)
     labels = open_reference(reference, prediction.grid, codes, layer, known=[prediction.legend])
     grouping = common_grouping(prediction.legend, labels.legend, level)
+    if activations is not None and way == "activations":
+        prediction = rolled_up(prediction, activations, grouping)
     found = count(Strips(prediction, labels, grouping, mask, zones, activations), parts)
     if not found.pixels.scored:
         raise ReferenceDataError(
@@ -122,7 +131,14 @@ def evaluate_labels(
             f"data, {found.pixels.ignored_reference} of codes and "
             f"{found.pixels.ignored_prediction} of classes that are not scored"
         )
-    return replace(found, reference=file_facts(Path(reference)))
+    chosen = {
+        **found.choices,
+        "rollup": way,
+        "codes_named": codes,
+        "layer": layer,
+        "mask": mask is not None,
+    }
+    return replace(found, reference=file_facts(Path(reference)), choices=chosen)
 
 
 def evaluate(
@@ -133,6 +149,7 @@ def evaluate(
     level: str = "class",
     layer: str | None = None,
     region: Region | None = None,
+    rollup: str | None = None,
     parts: Collection[str] = tuple(PARTS),
     label_accuracy: tuple[float, float] | None = None,
 ) -> Evaluation:
@@ -144,6 +161,7 @@ def evaluate(
     those of the whole run.
 
     Args:
+        rollup: as in `evaluate_labels`.
         parts: what to count beside the confusion matrix; all there is.
         label_accuracy: share of the reference's labels that are right, from and to, for the
             F1 that these allow at all (`lulc.attainable`).
@@ -164,8 +182,11 @@ def evaluate(
         mask=mask,
         zones=Zones.of([opened], labels.grid),
         activations=activations,
+        rollup=rollup,
         parts=parts,
     )
+    outline = None if region is None else region.to_dict()
+    found = replace(found, choices={**found.choices, "region": outline})
     if label_accuracy is not None:
         band = Attainable.of(found, *label_accuracy)
         found = replace(found, parts={**found.parts, "attainable": band})

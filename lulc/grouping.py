@@ -53,6 +53,8 @@ class Grouping:
     """By id."""
     bridges: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Class ids that span several codes of the level, with the names of those codes."""
+    crosswalks: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The tables it follows from, `<from>__<to>`, each with the sha256 of its file."""
 
     @property
     def merged(self) -> tuple[Group, ...]:
@@ -143,7 +145,8 @@ def common_grouping(prediction: Legend, reference: Legend, level: str = "class")
         if len(own.pairs.get(i, ())) > 1
     }
     ordered = tuple(sorted(groups, key=lambda group: group.id))
-    return Grouping(level, prediction, reference, ordered, bridges)
+    tables = {**own.tables, **theirs.tables}
+    return Grouping(level, prediction, reference, ordered, bridges, tables)
 
 
 def _related(reference: Legend, prediction: Legend) -> Crosswalk:

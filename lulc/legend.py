@@ -7,6 +7,8 @@ Crosswalks are many-to-many: a class may be any of several codes of another lege
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -156,6 +158,8 @@ class Crosswalk:
     """Source id to the target ids it may be; at least one each."""
     ignored: frozenset[int] = frozenset()
     """Source ids with no counterpart, left out knowingly."""
+    tables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The tables it was made of, `<from>__<to>`, each with the sha256 of its file."""
 
     @classmethod
     def load(cls, source: str, target: str) -> Crosswalk:
@@ -166,8 +170,9 @@ class Crosswalk:
         """
         path = config.ASSETS / "crosswalks" / f"{source}__{target}.csv"
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = [(int(r["source"]), r["target"].strip()) for r in csv.DictReader(file)]
+            text = path.read_bytes()
+            table = csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""))
+            rows = [(int(r["source"]), r["target"].strip()) for r in table]
             targets: dict[int, list[int]] = {code: [] for code, _ in rows}
             for code, other in rows:
                 targets[code] += [int(other)] if other else []
@@ -190,6 +195,7 @@ class Crosswalk:
             target,
             {code: tuple(ts) for code, ts in targets.items() if ts},
             frozenset(code for code, ts in targets.items() if not ts),
+            {path.stem: hashlib.sha256(text).hexdigest()},
         )
 
     def then(self, other: Crosswalk) -> Crosswalk:
@@ -200,7 +206,8 @@ class Crosswalk:
             if found:
                 pairs[code] = tuple(sorted(found))
         ignored = self.ignored | (set(self.pairs) - set(pairs))
-        return Crosswalk(self.source, other.target, pairs, frozenset(ignored))
+        tables = {**self.tables, **other.tables}
+        return Crosswalk(self.source, other.target, pairs, frozenset(ignored), tables)
 
     def inverse(self) -> Crosswalk:
         """The same pairs the other way round; what has no counterpart is not listed."""
@@ -208,7 +215,7 @@ class Crosswalk:
         for code, targets in self.pairs.items():
             for target in targets:
                 pairs[target] = (*pairs.get(target, ()), code)
-        return Crosswalk(self.target, self.source, pairs)
+        return Crosswalk(self.target, self.source, pairs, tables=self.tables)
 
 
 def crosswalk(source: Legend | str, target: Legend | str) -> Crosswalk:

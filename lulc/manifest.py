@@ -20,7 +20,6 @@ from lulc import __version__, files
 from lulc.legend import Legend
 from lulc.mapfile import ACTIVATION_SCALE, MapFormat
 from lulc.model import Model
-from lulc.region import Region
 from lulc.scene import Scene
 from lulc.task import Task
 
@@ -56,7 +55,7 @@ def item(task: Task, map_path: Path, facts: Mapping[str, Any], created: datetime
         **_mlm(model, layout),
         "processing:software": {"lulc": __version__, **_versions()},
         "lulc:scene": _scene(scene),
-        "lulc:region": _region(task.region),
+        "lulc:region": task.region and task.region.to_dict(),
         "lulc:window": request["window"],
         "lulc:model": {"name": card.name, "path": str(model.path), "weights": card.weights},
         "lulc:normalisation": {
@@ -214,16 +213,6 @@ def _scene(scene: Scene) -> dict[str, Any]:
         "name": scene.name,
         "bands": bands(scene),
         "patch": bands(scene.patch) if scene.patch else None,
-    }
-
-
-def _region(region: Region | None) -> dict[str, Any] | None:
-    if region is None:
-        return None
-    return {
-        "name": region.name,
-        "crs": region.crs,
-        "geometry": json.loads(shapely.to_geojson(region.outline)),
     }
 
 

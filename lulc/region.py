@@ -95,6 +95,11 @@ class Region:
             f"expected a file or a region of {', '.join(regions()) or 'none yet'}; got {name!r}"
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Name, CRS, and the outline as a GeoJSON geometry in that CRS."""
+        outline = json.loads(shapely.to_geojson(self.outline))
+        return {"name": self.name, "crs": self.crs, "geometry": outline}
+
     def save(self, folder: Path) -> Path:
         """Write the region as GeoJSON (longitude and latitude) under its name."""
         path = folder / f"{self.name}.geojson"

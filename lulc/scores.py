@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from lulc import files, parts, tables
-from lulc.counts import ORIENTATION, Counts, Pixels
+from lulc.counts import ORIENTATION, Counts, Pixels, defined, ratio
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.leakage import Leakage
 from lulc.strips import Part
 
 __all__ = ["Evaluation", "Pixels"]
 
-#: Version of the JSON; a reader refuses a newer one.
+#: Version of the JSON, described in `assets/evaluation.schema.json`; a reader refuses a newer one.
 SCHEMA = 1
 
 #: Share of the pixels with data from which leaving out a class of the map deserves a warning.
@@ -42,6 +42,8 @@ class Evaluation(Counts):
     """The reference file: path, size in bytes, sha256."""
     leakage: Leakage | None = None
     """The counts by zones; None where the model does not say where it was trained."""
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    """What was chosen beside level and codes: roll-up, crosswalks, layer, mask, region."""
     parts: Mapping[str, Part] = field(default_factory=dict)
     """What else was counted on the same pixels, by the names of `lulc.parts.PARTS`."""
 
@@ -54,6 +56,8 @@ class Evaluation(Counts):
             raise LegendError("evaluations of different groups cannot be added")
         if bool(self.leakage) != bool(other.leakage):
             raise LegendError("evaluations with and without zones cannot be added")
+        if self.choices.get("rollup") != other.choices.get("rollup"):
+            raise LegendError("evaluations of different roll-ups cannot be added")
         whole = super().__add__(other)
         shared = self.parts.keys() & other.parts.keys()
         if self.leakage and other.leakage:
@@ -64,6 +68,7 @@ class Evaluation(Counts):
         return replace(
             whole,
             reference=self.reference if self.reference == other.reference else None,
+            choices={k: v for k, v in self.choices.items() if other.choices.get(k) == v},
             parts={name: self.parts[name] + other.parts[name] for name in sorted(shared)},
         )
 
@@ -94,18 +99,28 @@ class Evaluation(Counts):
         return tuple(said)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `lulc evaluate`; undefined ratios are None."""
+        """The JSON document of `lulc evaluate`, as in `assets/evaluation.schema.json`.
+
+        Undefined ratios are None.
+        """
         return {
             "schema": SCHEMA,
             "level": self.level,
             "legend": self.legend,
             "codes": self.codes,
             "reference": dict(self.reference) if self.reference else None,
+            "choices": dict(self.choices),
             **super().to_dict(),
             "merged": [
-                {"id": g.id, "name": g.name, "members": list(g.members)}
-                for g in self.groups
-                if len(g.members) > 1
+                {
+                    "id": group.id,
+                    "name": group.name,
+                    "members": list(group.members),
+                    "pixels": int(pixels),
+                    "share": defined(ratio(pixels, self.pixels.scored)),
+                }
+                for group, pixels in zip(self.groups, self.support, strict=True)
+                if len(group.members) > 1
             ],
             "notes": list(self.notes),
             "warnings": list(self.warnings),
@@ -139,6 +154,7 @@ class Evaluation(Counts):
                 notes=tuple(data["notes"]),
                 reference=data["reference"],
                 leakage=Leakage.from_dict(zones, counts) if zones else None,
+                choices=data.get("choices", {}),
                 parts=parts.from_dict(data),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -35,7 +35,7 @@ HOUSE = {
     "training": "samples losses train",
     "classification": "tiling mapfile runs spool task manifest classify",
     "scores": (
-        "tables grouping counts leakage activations strips confusion "
+        "tables grouping counts leakage activations rollup strips confusion "
         "levels reliability ranking histograms attainable parts scores evaluation compare"
     ),
     "areas": "census pointfiles points estimators areas",
