@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from math import isnan
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lulc import files
 
 if TYPE_CHECKING:
     from lulc.scores import Evaluation
@@ -44,6 +48,21 @@ def scores_csv(evaluation: Evaluation) -> str:
 def matrix_csv(evaluation: Evaluation) -> str:
     """The confusion matrix, its orientation in the first cell."""
     return _csv(_matrix_rows(evaluation))
+
+
+def write(evaluation: Evaluation, table: Path | None = None, page: Path | None = None) -> None:
+    """Write scores to files.
+
+    Args:
+        table: a CSV with a row for each class; the confusion matrix goes to
+            `<name>-matrix.csv` beside it.
+        page: Markdown with scores, matrix and remarks.
+    """
+    if table is not None:
+        files.write_text(table, scores_csv(evaluation))
+        files.write_text(table.with_name(f"{table.stem}-matrix.csv"), matrix_csv(evaluation))
+    if page is not None:
+        files.write_text(page, markdown(evaluation))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -92,10 +111,14 @@ def _matrix_rows(evaluation: Evaluation) -> list[list[str]]:
 
 
 def _remarks(evaluation: Evaluation) -> list[str]:
-    p = evaluation.pixels
+    p, shares = evaluation.pixels, evaluation.shares
+    merged = f", {shares['merged']:.1%} of them in merged classes" if evaluation.merged else ""
+    shown = {k: "" if isnan(v) else f" ({v:.1%})" for k, v in shares.items()}
     return [
-        f"Pixels: {p.scored:,} scored; {p.ignored_reference:,} left out by the reference, "
-        f"{p.ignored_prediction:,} by the map; {p.nodata:,} without data.",
+        f"Pixels: {p.scored:,} scored{shown['scored']}{merged}; "
+        f"{p.ignored_reference:,} left out by the reference{shown['ignored_reference']}, "
+        f"{p.ignored_prediction:,} by the map{shown['ignored_prediction']}; "
+        f"{p.nodata:,} without data.",
         *evaluation.notes,
         *evaluation.warnings,
     ]

@@ -206,8 +206,14 @@ def test_pine_for_spruce_is_no_error_against_corine():
     }
     data = found.to_dict()
     assert [m["members"] for m in data["merged"]] == [[7, 8]]
-    assert data["ignored"]["classes"] == [{"id": 12, "name": "Water vegetation", "pixels": 1}]
-    assert {"id": 323, "name": "Sclerophyllous vegetation", "pixels": 1} in data["ignored"]["codes"]
+    assert data["merged"][0]["share"] == 1
+    left_out = {"id": 12, "name": "Water vegetation", "pixels": 1, "share": 0.25}
+    assert data["ignored"]["classes"] == [left_out]
+    shrubs = {"id": 323, "name": "Sclerophyllous vegetation", "pixels": 1, "share": 0.25}
+    assert shrubs in data["ignored"]["codes"]
+    shares = {"scored": 0.5, "ignored_reference": 0.25, "ignored_prediction": 0.25, "merged": 1}
+    assert data["shares"] == shares
+    assert "2 scored (50.0%), 100.0% of them in merged classes" in str(found)
     assert any("not scored" in w for w in found.warnings)
     assert any("nothing but" in w for w in found.warnings)
 

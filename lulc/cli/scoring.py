@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from lulc.cli.options import in_workspace, json_option, open_region, print_json, region_options
+
+rollup_option = click.option(
+    "--rollup",
+    type=click.Choice(["activations", "winners"]),
+    help="Sum activations (CORINE levels), or recode the map's classes.",
+)
 
 
 @click.command()
@@ -13,23 +21,31 @@ from lulc.cli.options import in_workspace, json_option, open_region, print_json,
 @click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
+@rollup_option
 @click.option("--layer", help="The layer of a vector file of several.")
 @click.option("--label-accuracy", type=float, nargs=2, metavar="LOW HIGH",
               help="Share of the labels that are right, for the F1 they allow at all.")  # fmt: skip
 @region_options
+@click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the scores here, and the matrix beside it.")  # fmt: skip
+@click.option("--markdown", "page", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write scores, matrix and remarks here.")  # fmt: skip
 @json_option
 def evaluate(
-    run, reference, codes, level, layer, label_accuracy, bbox, crs, region, as_json
-) -> None:
+    run, reference, codes, level, rollup, layer, label_accuracy, bbox, crs, region, table, page,
+    as_json,
+) -> None:  # fmt: skip
     """Score a run, or a region of it, against a reference, class by class."""
+    from lulc import tables
     from lulc.evaluation import evaluate as run_evaluate
 
     path = in_workspace(reference, "references")
     part = open_region(bbox, crs, region)
     found = run_evaluate(
-        run, path, codes=codes, level=level, layer=layer, region=part,
+        run, path, codes=codes, level=level, rollup=rollup, layer=layer, region=part,
         label_accuracy=label_accuracy,
     )  # fmt: skip
+    tables.write(found, table, page)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -46,13 +62,14 @@ def evaluate(
 @click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
+@rollup_option
 @json_option
-def compare(run_a, run_b, reference, codes, level, as_json) -> None:
+def compare(run_a, run_b, reference, codes, level, rollup, as_json) -> None:
     """Compare two runs: where they agree, and the difference of each class's F1."""
     from lulc.compare import compare as run_compare
 
     path = in_workspace(reference, "references") if reference else None
-    found = run_compare(run_a, run_b, path, codes=codes, level=level)
+    found = run_compare(run_a, run_b, path, codes=codes, level=level, rollup=rollup)
     if as_json:
         print_json(found.to_dict())
     else:
