@@ -12,21 +12,20 @@ from functools import partial
 from typing import Any
 
 import holoviews as hv
-import numpy as np
 import panel as pn
 import param
+from bokeh.events import Tap
 from bokeh.models import BoxSelectTool, ColumnDataSource, CustomJSHover, PanTool
 
-from dashboard import frame, layers
+from dashboard import frame, layers, marks
+from dashboard.basemap import Basemap
 from dashboard.layers import NOTHING, Order, Picture
 from dashboard.warp import View
 from lulc.errors import LulcError
+from lulc.legend import Legend
 
 #: The view before the page has told its size, over the middle of Finland.
 _SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
-
-#: An element that brings no tools of its own.
-_BARE: dict[str, Any] = {"tools": [], "default_tools": []}
 
 
 class Canvas(param.Parameterized):
@@ -38,6 +37,8 @@ class Canvas(param.Parameterized):
     error = param.String(doc="Why it could not be painted, in a sentence.")
     drawn = param.Tuple(default=None, length=4, allow_None=True, doc="A box drawn by hand.")
     drawing = param.Boolean(default=False, doc="Whether dragging draws a box and does not pan.")
+    clicked = param.Tuple(default=None, length=2, allow_None=True, doc="Where it was clicked.")
+    pins = param.List(default=[], doc="Places to mark: (x, y, letter).")
     outlines = param.List(default=[], doc="Rings (n, 2) drawn solid: the region.")
     drafts = param.List(default=[], doc="Rings (n, 2) drawn dashed: what may become the region.")
 
@@ -50,9 +51,13 @@ class Canvas(param.Parameterized):
         self._painting = self._stale = False
         self._names = CustomJSHover(code=frame.lookup(()))
         self._labels = CustomJSHover(code=frame.lookup(()))
-        self._tool = frame.hover(self._names, self._labels)
+        self._place = CustomJSHover(code=frame.coordinates(self.view, None))
+        self._tool = frame.hover(self._names, self._labels, self._place)
+        self.basemap = Basemap()
+        self.basemap.param.watch(self._switch_basemap, "wanted")
         self._pipe = hv.streams.Pipe(data=None)
         self._made: dict[str, tuple[Any, Any]] = {}
+        self.base = self._dynamic("base", self._base)
         self.overlay = self._dynamic("overlay", self._overlay)
         self.plot = self._plot(toolbar)
         self.pane = pn.pane.HoloViews(
@@ -76,23 +81,30 @@ class Canvas(param.Parameterized):
         return {
             "base": (shown.view, shown.base),
             "overlay": (shown.view, shown.overlay),
-            "probe": (shown.view, shown.classes, shown.values, shown.labels),
+            "probe": (shown.view, shown.probe),
             "casing": (self.outlines, self.drafts),
             "outlines": (self.outlines,),
             "drafts": (self.drafts,),
+            "pins": (self.pins,),
+            "letters": (self.pins,),
         }[name]
 
     def _plot(self, toolbar: str | None) -> hv.Overlay:
-        base = self._dynamic("base", self._base)
         # With it, HoloViews leaves the ranges to the page when the images change.
-        self._range = hv.streams.RangeXY(source=base)
-        parts = base * self.overlay * self._dynamic("probe", self._probe)
-        parts = parts * self._dynamic("casing", self._casing)
-        parts = parts * self._dynamic("outlines", self._solid)
-        parts = parts * self._dynamic("drafts", self._dashed)
+        self._range = hv.streams.RangeXY(source=self.base)
+        parts = self.base * self.overlay
+        for name, make in (
+            ("probe", lambda: marks.probe(self.picture.view, self.picture.probe, self._tool)),
+            ("casing", lambda: marks.casing([*self.outlines, *self.drafts])),
+            ("outlines", lambda: marks.solid(self.outlines)),
+            ("drafts", lambda: marks.dashed(self.drafts)),
+            ("pins", lambda: marks.discs(self.pins)),
+            ("letters", lambda: marks.letters(self.pins)),
+        ):
+            parts = parts * self._dynamic(name, make)
         view = self.view
         if self._can_draw:
-            self._bounds = hv.streams.BoundsXY(source=base)
+            self._bounds = hv.streams.BoundsXY(source=self.base)
             self._bounds.add_subscriber(self._boxed)
         return parts.opts(
             hv.opts.Overlay(
@@ -113,35 +125,10 @@ class Canvas(param.Parameterized):
 
     def _base(self) -> hv.RGB:
         tools = ["pan", "wheel_zoom", *(["box_select"] if self._can_draw else []), "save"]
-        return _image(self.picture.view, self.picture.base, tools)
+        return marks.image(self.picture.view, self.picture.base, tools)
 
     def _overlay(self) -> hv.RGB:
-        return _image(self.picture.view, self.picture.overlay)
-
-    def _probe(self) -> hv.Image:
-        """What is read out under the pointer: an image of three numbers that is not seen."""
-        shown = self.picture
-        size = next((a.shape for a in (shown.classes, shown.labels) if a is not None), (2, 2))
-        nothing = np.full(size, NOTHING, np.uint16)
-        stack = np.dstack([
-            nothing if shown.classes is None else shown.classes,
-            nothing if shown.values is None else shown.values,
-            nothing if shown.labels is None else shown.labels,
-        ]).astype(np.uint16)  # fmt: skip
-        image = hv.Image(stack, bounds=shown.view.bounds, vdims=["class_id", "percent", "label"])
-        return image.opts(alpha=0, tools=[self._tool], default_tools=[], clim=(0, 255))
-
-    def _casing(self) -> hv.Path:
-        """White below the dark lines: they are seen on water and on snow."""
-        return hv.Path([*self.outlines, *self.drafts]).opts(color="white", line_width=5, **_BARE)
-
-    def _solid(self) -> hv.Path:
-        return hv.Path(self.outlines).opts(color="#111111", line_width=2.5, **_BARE)
-
-    def _dashed(self) -> hv.Path:
-        return hv.Path(self.drafts).opts(
-            color="#d55e00", line_width=2.5, line_dash="dashed", **_BARE
-        )
+        return marks.image(self.picture.view, self.picture.overlay)
 
     def _hook(self, plot: Any, element: Any) -> None:  # noqa: ARG002 (HoloViews' signature)
         figure = plot.state
@@ -151,6 +138,8 @@ class Canvas(param.Parameterized):
         frame.as_map(figure)
         frame.set_ranges(figure, self.view)
         self._wanted = frame.wire(figure, self._moved)
+        self.basemap.attach(figure)
+        figure.on_event(Tap, self._tapped)
         if self.partner is not None and self.partner.figure is not None:
             frame.follow(figure, self.partner.figure)
             frame.follow(self.partner.figure, figure)
@@ -163,6 +152,10 @@ class Canvas(param.Parameterized):
             west, south, east, north = (float(value) for value in box)
             self.view = View(west, south, east, north, int(size[0]), int(size[1]))
 
+    def _tapped(self, event: Tap) -> None:
+        if not self.drawing and event.x is not None and event.y is not None:
+            self.clicked = (float(event.x), float(event.y))
+
     def _boxed(self, bounds: tuple[float, float, float, float] | None) -> None:
         if bounds:
             self.drawn = bounds
@@ -171,10 +164,9 @@ class Canvas(param.Parameterized):
 
     def zoom_to(self, bounds: Sequence[float]) -> None:
         """Show a box of Web Mercator."""
-        view = View.around(bounds, self.view.width, self.view.height)
-        if self.figure is None:
-            self.view = view
-        else:
+        # What is painted next is already of the new place, before the page says that it is there.
+        self.view = view = View.around(bounds, self.view.width, self.view.height)
+        if self.figure is not None:
             pn.state.execute(partial(self._show_box, view), schedule=True)
 
     def _show_box(self, view: View) -> None:
@@ -192,7 +184,10 @@ class Canvas(param.Parameterized):
         tools = [tool for tool in self.figure.toolbar.tools if isinstance(tool, wanted)]
         self.figure.toolbar.active_drag = tools[0] if tools else "auto"
 
-    @param.depends("outlines", "drafts", watch=True)
+    def _switch_basemap(self, *_: Any) -> None:
+        pn.state.execute(self.basemap.switch, schedule=True)
+
+    @param.depends("outlines", "drafts", "pins", watch=True)
     def _outlined(self) -> None:
         pn.state.execute(partial(self._pipe.send, None), schedule=True)
 
@@ -221,17 +216,19 @@ class Canvas(param.Parameterized):
             self._painting = False
 
     def _send(self, picture: Picture) -> None:
-        self._names.code = frame.lookup(picture.class_names)
-        self._labels.code = frame.lookup(picture.label_names)
+        self._names.code = frame.lookup(_names(picture.legend))
+        self._labels.code = frame.lookup(_names(picture.label_legend))
+        self._place.code = frame.coordinates(picture.view, picture.place)
         self.picture = picture
         self._pipe.send(None)
 
 
-def _image(view: View, pixels: np.ndarray | None, tools: Sequence[str] = ()) -> hv.RGB:
-    if pixels is None:
-        pixels = np.zeros((2, 2, 4), np.uint8)
-    vdims = [*hv.RGB.vdims, hv.RGB.alpha_dimension]
-    return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(tools=list(tools), default_tools=[])
+def _names(legend: Legend | None) -> list[tuple[int, str]]:
+    """Names by id; where ids are codes that people know, with the code."""
+    if legend is None:
+        return []
+    known = max(legend.ids) > NOTHING
+    return [(c.id, f"{c.id} {c.name}" if known else c.name) for c in legend.classes]
 
 
 def link(a: Canvas, b: Canvas) -> None:

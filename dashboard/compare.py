@@ -39,7 +39,7 @@ class Compare:
         self.simulated = words(styles={"font-weight": "600"})
         self.a, self.b = Canvas(toolbar="above"), Canvas(toolbar="above")
         link(self.a, self.b)
-        self.legend = LegendView()
+        self.legend = LegendView(state)
         self.titles = words(), words()
         self.summary, self.notes = words(), words()
         self.chart = plots.Chart(plots.differences)
@@ -71,7 +71,7 @@ class Compare:
         )  # fmt: skip
         self._seen: tuple[str, str] = ("", "")
         self._compared: Any = None
-        for name in ("run", "other", "reference", "codes", "place"):
+        for name in ("run", "other", "reference", "codes", "place", "scheme", "hidden"):
             state.param.watch(self.start, name)
         self.overlay.param.watch(self.start, "value")
         self.activation.param.watch(self.start, "value")
@@ -130,8 +130,9 @@ class Compare:
         base = next(iter(composites.composites(scene)), composites.NO_BASE)
         codes = self.state.codes or None
         return Order(
-            scene, base, run, self.overlay.value, self.activation.value or 0, reference, codes
-        )
+            scene, base, run, self.overlay.value, self.activation.value or 0, reference, codes,
+            scheme=self.state.scheme, hidden=frozenset(self.state.hidden),
+        )  # fmt: skip
 
     async def _count(self, a: Run, b: Run) -> None:
         reference = self.shelf.references.get(self.state.reference)

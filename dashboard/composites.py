@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
 from dashboard import warp
+from dashboard.picture import Order
 from dashboard.warp import View
 from lulc.bandfiles import BandFile
 from lulc.scene import Scene
@@ -19,6 +21,7 @@ COMPOSITES = {
     "Colour infrared": ("B08", "B04", "B03"),
     "Short-wave infrared": ("B12", "B08", "B04"),
 }
+TRIPLE = "Own triple"
 NO_BASE = "None"
 
 
@@ -33,30 +36,51 @@ def composites(scene: Scene | None) -> dict[str, tuple[str, ...]]:
     return found or {f"Bands {', '.join(dict.fromkeys(first))}": first}
 
 
+def chosen(order: Order) -> tuple[str, ...]:
+    """The bands of the image that is wanted; none where there is none."""
+    known = composites(order.scene)
+    if order.base == TRIPLE and order.scene is not None:
+        fits = len(order.triple) == 3 and set(order.triple) <= set(order.scene.bands)
+        return order.triple if fits else next(iter(known.values()))
+    return known.get(order.base, ())
+
+
 @lru_cache(maxsize=8)
 def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.uint8]:
     """Three bands as an image (y, x, 4), stretched alike wherever the view is."""
-    chosen = scene.select(bands)
-    limits = stretch(chosen)
+    part = scene.select(bands)
     image = np.zeros((*view.shape, 4), np.uint8)
     valid = np.ones(view.shape, bool)
     dark = np.ones(view.shape, bool)
-    for number, (file, (low, high)) in enumerate(zip(chosen.files, limits, strict=True)):
-        raw, there = _band(file, view)
-        valid &= there
-        dark &= (raw == 0) if file.zero_may_be_nodata else False
-        values = raw.astype(np.float32) * np.float32(file.scale) + np.float32(file.offset)
-        image[..., number] = np.clip((values - low) * (255 / (high - low)), 0, 255)
+    parts = sorted(zip(part.files, stretch(part), (0, 1, 2), strict=True), key=_reading)
+    # Bands that lie together are read together; repr, as NaN is not equal to NaN.
+    for _, group in groupby(parts, key=_reading):
+        found = list(group)
+        got = warp.fetch(
+            found[0][0].path,
+            tuple(file.number for file, _, _ in found),
+            view,
+            nodata=found[0][0].nodata,
+            resampling=Resampling.average,
+        )
+        there = got.valid & np.isfinite(got.raw).all(axis=0)
+        zero = np.ones(there.shape, bool)
+        painted = np.zeros(got.raw.shape, np.uint8)
+        for band, ((file, (low, high), _), raw) in enumerate(zip(found, got.raw, strict=True)):
+            zero &= (raw == 0) if file.zero_may_be_nodata else False
+            factor = np.float32(255 * file.scale / (high - low))
+            shift = np.float32(255 * (file.offset - low) / (high - low))
+            shown = np.where(there, raw, 0).astype(np.float32)
+            painted[band] = np.clip(shown * factor + shift, 0, 255)
+        image[..., [place for _, _, place in found]] = np.moveaxis(got.onto(painted), 0, -1)
+        valid &= got.onto(there, False)
+        dark &= got.onto(zero, True)
     image[..., 3] = (valid & ~dark) * np.uint8(255)
     return image
 
 
-def _band(file: BandFile, view: View) -> tuple[NDArray, NDArray[np.bool_]]:
-    values, there = warp.read(
-        file.path, (file.number,), view, nodata=file.nodata, resampling=Resampling.average
-    )
-    there = there & np.isfinite(values[0])
-    return np.where(there, values[0], 0), there
+def _reading(part: tuple[BandFile, tuple[float, float], int]) -> tuple[str, str]:
+    return part[0].path, repr(part[0].nodata)
 
 
 @lru_cache(maxsize=32)
@@ -65,8 +89,7 @@ def stretch(scene: Scene) -> tuple[tuple[float, float], ...]:
 
     Of the whole scene, from at most 512 x 512 pixels: colours mean the same in every view.
     """
-    side = max(scene.shape)
-    factor = min(1.0, 512 / side)
+    factor = min(1.0, 512 / max(scene.shape))
     shape = (max(1, int(scene.shape[0] * factor)), max(1, int(scene.shape[1] * factor)))
     values, valid = scene.read(shape=shape)
     if not valid.any():

@@ -9,23 +9,24 @@ from typing import Any
 import panel_material_ui as pmui
 import shapely
 
-from dashboard import catalog, composites, layers, warp
+from dashboard import catalog, layers, warp
 from dashboard import plan as plans
 from dashboard.canvas import Canvas
 from dashboard.form import Form
 from dashboard.jobs import Job
+from dashboard.layer_form import LayerForm
 from dashboard.layers import Order
-from dashboard.legend_view import LegendView
 from dashboard.progress import Progress
-from dashboard.shelf import Shelf, labelled
+from dashboard.shelf import Shelf
 from dashboard.state import DRAWN, State
-from dashboard.ties import SIMULATED, alert, choose, heading, say, select, tie, words
+from dashboard.ties import SIMULATED, say, words
 from lulc.errors import LulcError
 from lulc.region import Region
 
 #: What changes the picture.
 _SHOWN = [
     "scene", "run", "base", "overlay", "class_id", "reference", "codes", "bands", "scale", "offset",
+    "triple", "scheme", "hidden",
 ]  # fmt: skip
 
 
@@ -37,30 +38,18 @@ class Explore:
         self.progress = Progress(state, shelf)
         self.form = Form(state, shelf, self._submitted)
         self.canvas = Canvas(drawing=True)
-        self.legend = LegendView()
-        self.run = tie(select("Run", options={"none": ""}), state, "run")
-        self.base = tie(select("Image below", options=["True colour"]), state, "base")
-        self.overlay = tie(select("Layer above", options=list(layers.OVERLAYS)), state, "overlay")
-        self.activation = tie(select("Class", options={}), state, "class_id")
-        self.opacity = pmui.FloatSlider(
-            label="Opacity of the layer", start=0, end=1, step=0.05, value=0.75,
-            sizing_mode="stretch_width", size="small",
-        )  # fmt: skip
-        self.opacity.jslink(self.canvas.overlay, value="glyph.global_alpha")
-        self.said = alert()
+        self.layers = LayerForm(state, shelf, self.canvas)
+        self.said = self.layers.said
         self.title = words()
         self._shown: tuple[str, str] = ("", "")
         self.panel = self._layout()
-        state.param.watch(self._layers, ["overlay"])
         state.param.watch(self._chosen_run, ["run"])
         state.param.watch(self._chosen_scene, ["scene"])
         state.param.watch(self._draw, _SHOWN)
         state.param.watch(self._region, ["region_mode", "region_name", "box", "typed", "drawn"])
-        shelf.param.watch(self._lists, ["runs"])
         self.canvas.param.watch(self._painted, ["picture", "error"])
         self.canvas.param.watch(self._drawn, ["drawn"])
-        self._lists()
-        self._layers()
+        self.layers.lists()
 
     def _layout(self) -> pmui.Row:
         left = pmui.Column(
@@ -68,21 +57,12 @@ class Explore:
             width=290, sizing_mode="stretch_height", scroll="y", margin=(0, 4, 0, 0),
         )  # fmt: skip
         middle = pmui.Column(self.title, self.canvas.pane, sizing_mode="stretch_both")
-        right = pmui.Column(
-            heading("Layers"), self.run, self.base, self.overlay, self.activation, self.opacity,
-            self.said, heading("Legend"), self.legend.panel,
-            width=270, sizing_mode="stretch_height", scroll="y",
-        )  # fmt: skip
+        right = pmui.Column(self.layers.panel, width=300, sizing_mode="stretch_height", scroll="y")
         return pmui.Row(left, middle, right, sizing_mode="stretch_both")
 
     async def start(self) -> None:
         """Show what the state says for the first time."""
         await self._draw()
-
-    def _lists(self, *_: Any) -> None:
-        runs = labelled(self.shelf.runs)
-        choose(self.run, {"none": "", **runs}, self.state.run)
-        self._chosen_run()
 
     def _newest(self) -> str:
         return next((r.id for r in self.shelf.runs if r.scene == self.state.scene), "")
@@ -90,8 +70,7 @@ class Explore:
     def _chosen_run(self, *_: Any) -> None:
         run = self.shelf.run(self.state.run)
         if run is not None:
-            names = {c.name: c.id for c in run.legend.classes}
-            choose(self.activation, names, self.state.class_id)
+            self.layers.classes()
             if run.scene in self.shelf.scenes:
                 self.state.scene = run.scene
 
@@ -100,15 +79,10 @@ class Explore:
         if run is None or run.scene != self.state.scene:
             self.state.run = self._newest()
 
-    def _layers(self, *_: Any) -> None:
-        self.activation.visible = self.state.overlay == "Activation"
-
     async def _draw(self, *_: Any) -> None:
         order, trouble = await asyncio.to_thread(self._order)
         say(self.said, trouble, "warning")
-        bases = list(composites.composites(order.scene))
-        if bases and bases != self.base.options[:-1]:
-            choose(self.base, [*bases, composites.NO_BASE], self.state.base)
+        self.layers.images(order.scene)
         self._notice(order)
         place = (self.state.scene, self.state.run)
         if place != self._shown:
@@ -127,20 +101,16 @@ class Explore:
             trouble = str(error)
         run = self.shelf.run(state.run)
         reference = self.shelf.references.get(state.reference)
-        if state.overlay in ("Reference", "Disagreement") and reference is None:
+        if state.overlay in layers.OF_REFERENCE and reference is None:
             trouble = "Choose a reference at the lower left (Score against)."
         return (
             Order(
-                scene,
-                state.base,
-                run,
-                state.overlay,
-                state.class_id,
-                reference,
-                state.codes or None,
+                scene, state.base, run, state.overlay, state.class_id, reference,
+                state.codes or None, tuple(filter(None, state.triple.split(","))), state.scheme,
+                frozenset(state.hidden),
             ),
             trouble,
-        )
+        )  # fmt: skip
 
     def _notice(self, order: Order) -> None:
         simulated = (order.scene and order.scene.simulated) or (order.run and order.run.simulated)
@@ -157,7 +127,7 @@ class Explore:
         self.progress.arrange()
 
     def _painted(self, *_: Any) -> None:
-        self.legend.show(self.canvas.picture)
+        self.layers.show(self.canvas.picture)
         if self.canvas.error:
             say(self.said, self.canvas.error, "warning")
 

@@ -19,6 +19,7 @@ from bokeh.models import (
     MercatorTickFormatter,
 )
 
+from dashboard.picture import Place
 from dashboard.warp import View
 
 #: Keeps pixels square when the frame changes.
@@ -57,8 +58,26 @@ seen.timer = setTimeout(() => {
 }, 60)
 """
 
-_LONGITUDE = "return (special_vars.x / 20037508.342789244 * 180).toFixed(5)"
-_LATITUDE = "return (Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90).toFixed(5)"
+_LONGITUDE_LATITUDE = """
+const lon = special_vars.x / 20037508.342789244 * 180
+const lat = Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90
+return `${lon.toFixed(5)}° E, ${lat.toFixed(5)}° N`
+"""
+
+#: Interpolates the scene's coordinates between the knots of a `Place`.
+_PLACE = """
+const [west, south, east, north] = place.bounds
+const [width, height] = place.size
+const last = place.x.length - 1
+const knot = (share, n) => Math.min(Math.max((share * n - 0.5) / (n - 1), 0), 1) * last
+const u = knot((special_vars.x - west) / (east - west), width)
+const v = knot((north - special_vars.y) / (north - south), height)
+const [i, j] = [u, v].map(at => Math.min(Math.floor(at), last - 1))
+const along = row => row[i] * (i + 1 - u) + row[i + 1] * (u - i)
+const at = rows => along(rows[j]) * (j + 1 - v) + along(rows[j + 1]) * (v - j)
+const [x, y] = [place.x, place.y].map(rows => at(rows).toFixed(place.digits))
+return `${x} ${place.unit} E, ${y} ${place.unit} N (${place.crs})`
+"""
 
 
 def as_map(figure: Any) -> None:
@@ -110,22 +129,25 @@ def follow(leader: Any, follower: Any) -> None:
             mine.js_on_change(side, CustomJS(args={"mine": mine, "its": its}, code=code))
 
 
-def hover(classes: CustomJSHover, labels: CustomJSHover) -> HoverTool:
-    """What is under the pointer: class, activation, reference and place."""
+def hover(classes: CustomJSHover, labels: CustomJSHover, place: CustomJSHover) -> HoverTool:
+    """What is under the pointer: class and runner-up, reference and place."""
+    percent = CustomJSHover(code="return value > 100 ? '' : value + ' %'")
     return HoverTool(
         tooltips=[
-            ("Map", "@image{custom}"),
-            ("Activation", "@percent{custom}"),
+            ("Class", "@image{custom} @percent{custom}"),
+            ("Second", "@second{custom} @second_percent{custom}"),
             ("Reference", "@label{custom}"),
-            ("Longitude", "$x{custom}"),
-            ("Latitude", "$y{custom}"),
+            ("Lon, lat", "$x{custom}"),
+            ("Scene", "$y{custom}"),
         ],
         formatters={
             "@image": classes,
-            "@percent": CustomJSHover(code="return value > 100 ? '–' : value + ' %'"),
+            "@percent": percent,
+            "@second": classes,
+            "@second_percent": percent,
             "@label": labels,
-            "$x": CustomJSHover(code=_LONGITUDE),
-            "$y": CustomJSHover(code=_LATITUDE),
+            "$x": CustomJSHover(code=_LONGITUDE_LATITUDE),
+            "$y": place,
         },
     )
 
@@ -133,3 +155,19 @@ def hover(classes: CustomJSHover, labels: CustomJSHover) -> HoverTool:
 def lookup(names: Sequence[tuple[int, str]]) -> str:
     """Code that gives the name of an id under the pointer."""
     return f"return ({json.dumps(dict(names))})[value] ?? '–'"
+
+
+def coordinates(view: View, place: Place | None) -> str:
+    """Code that gives the pointer's place in the scene's own coordinates."""
+    if place is None:
+        return "return '–'"
+    known = {
+        "bounds": view.bounds,
+        "size": (view.width, view.height),
+        "x": place.x,
+        "y": place.y,
+        "crs": place.crs,
+        "unit": "°" if place.degrees else "m",
+        "digits": 5 if place.degrees else 0,
+    }
+    return f"const place = {json.dumps(known)}\n{_PLACE}"

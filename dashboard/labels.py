@@ -45,7 +45,7 @@ def label_ids(labels: LabelMap, stamp: int, view: View) -> NDArray[np.uint16]:  
     if isinstance(source, WarpedRaster):
         source = OnView(source.path, source.band, view)
     ids = replace(labels, grid=view.grid, source=source).read()
-    return np.where(ids == labels.legend.nodata, NO_LABEL, ids).astype(np.uint16)
+    return np.where(ids == labels.legend.nodata, np.uint16(NO_LABEL), ids)
 
 
 @dataclass(frozen=True)

@@ -1,250 +1,173 @@
-"""What the map shows: images of a view, and the legend that explains them. No Panel here."""
+"""What the map shows: one function for each kind of layer. No Panel here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from dashboard import warp
-from dashboard.composites import composite, composites
+from dashboard import certainty, paints
+from dashboard.composites import chosen, composite
 from dashboard.labels import NO_LABEL, label_ids, reference_labels
-from dashboard.ramps import Ramp, ramp
+from dashboard.picture import NOTHING, Entry, Order, Picture, Place, Probe
+from dashboard.ramps import ramp
+from dashboard.schemes import recolored
 from dashboard.warp import View
+from lulc.errors import LulcError
 from lulc.grouping import common_grouping
 from lulc.legend import Legend
-from lulc.mapfile import ACTIVATION_SCALE
 from lulc.runs import Run
-from lulc.scene import Scene
+
+__all__ = ["NOTHING", "OF_REFERENCE", "OVERLAYS", "Entry", "Order", "Picture", "Probe", "paint"]
+
+#: Layers of a run that need no reference, and those that do.
+_OF_RUN = ("Classes", "Activation", *certainty.MEASURES)
+OF_REFERENCE = ("Reference", "Agreement", "Disagreement")
 
 #: What can lie over the image.
-OVERLAYS = ("None", "Classes", "Activation", "Confidence", "Reference", "Disagreement")
+OVERLAYS = ("None", *_OF_RUN, *OF_REFERENCE)
 
-#: No class, in the arrays that are read out under the pointer.
-NOTHING = 255
+#: Told apart by lightness too: where the map differs from the reference, where they agree,
+#: and where their legends share no class.
+DIFFERS, AGREES, UNSCORED = "#d7301f", "#9ecae1", "#9e9e9e"
 
-#: Red for a disagreement, grey where the legends share no class: told apart by lightness too.
-DIFFERS = "#d7301f"
-UNSCORED = "#9e9e9e"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is wanted on the map; equal orders give equal pictures."""
-
-    scene: Scene | None = None
-    """The image below."""
-    base: str = "True colour"
-    """One of `composites(scene)`, or none."""
-    run: Run | None = None
-    """The run whose map lies above."""
-    overlay: str = "Classes"
-    """One of `OVERLAYS`."""
-    class_id: int = 0
-    """The class of the activation."""
-    reference: Path | None = None
-    """Labels to show or to compare with."""
-    codes: str | None = None
-    """Code system of the reference; None finds it out."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the legend."""
-
-    name: str
-    """The class."""
-    color: str
-    """`#rrggbb`."""
-    share: float
-    """Share of the pixels in view that have a value, 0..1."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A view, painted."""
-
-    view: View
-    """The window of the map."""
-    base: NDArray[np.uint8] | None = None
-    """(y, x, 4), red green blue alpha."""
-    overlay: NDArray[np.uint8] | None = None
-    """(y, x, 4), red green blue alpha."""
-    classes: NDArray[np.uint8] | None = None
-    """(y, x) class ids of the run, 255 where there is none."""
-    values: NDArray[np.uint8] | None = None
-    """(y, x) activation in per cent, 255 where there is none."""
-    labels: NDArray[np.uint16] | None = None
-    """(y, x) codes of the reference, its legend's nodata where there is none."""
-    class_names: tuple[tuple[int, str], ...] = ()
-    """Names for `classes`."""
-    label_names: tuple[tuple[int, str], ...] = ()
-    """Names for `labels`."""
-    title: str = ""
-    """What the overlay is, with its source."""
-    entries: tuple[Entry, ...] = ()
-    """The legend of an overlay of classes."""
-    scale: Ramp | None = None
-    """The legend of an overlay of numbers."""
-    notes: tuple[str, ...] = ()
-    """What to know first."""
+_SOFTMAX = "activation, 0 to 1 (softmax)"
 
 
 def paint(order: Order, view: View) -> Picture:
     """Paint an order on a view. Raises LulcError and rasterio's errors."""
-    picture = Picture(view)
-    bands = composites(order.scene).get(order.base)
+    picture = Picture(view, place=_place(order, view))
+    bands = chosen(order)
     if order.scene is not None and bands:
         picture = replace(picture, base=composite(order.scene, bands, view))
-    if order.run is None:
-        if order.overlay == "Reference" and order.reference and order.scene:
-            return _labelled(_with_reference(picture, order, view, order.scene.grid, ()))
+    run = order.run
+    if run is not None:
+        legend, note = recolored(run.legend, order.scheme)
+        notes = (note,) if note else ()
+        ids = certainty.class_ids(run, view)
+        picture = replace(picture, classes=ids, legend=legend, notes=notes)
+    picture = _with_reference(picture, order)
+    if run is not None:
+        none = np.full(view.shape, NO_LABEL, np.uint16)
+        labels = none if picture.labels is None else picture.labels
+        picture = replace(picture, probe=certainty.probe(run, view, labels))
+    return _with_overlay(picture, order)
+
+
+def _place(order: Order, view: View) -> Place | None:
+    grid = order.run.grid if order.run else order.scene.grid if order.scene else None
+    return None if grid is None else Place.of(view, grid)
+
+
+def _with_overlay(picture: Picture, order: Order) -> Picture:
+    run, name = order.run, order.overlay
+    if name == "Reference":
+        return _labelled(picture, order)
+    if run is None or name == "None":
+        return replace(picture, notes=())
+    if name == "Classes":
+        return _classes(picture, order)
+    if name == "Activation":
+        values = certainty.activation(run, picture.view, order.class_id)
+        said = f"Activation of {run.legend.by_id[order.class_id].name}"
+        return _numbers(picture, values, said, _SOFTMAX)
+    if name in certainty.MEASURES:
+        values = certainty.measure(run, picture.view, name)
+        return _numbers(picture, values, *_MEANING[name])
+    return _agreement(picture, order, run)
+
+
+#: Title of a measure, and what its numbers are.
+_MEANING = {
+    "Confidence": ("Confidence: the largest activation", _SOFTMAX),
+    "Entropy": (
+        "Entropy of the activations",
+        "share of the largest entropy: 0 is one class alone, 1 is all classes alike",
+    ),
+    "Margin": (
+        "Margin between the first two classes",
+        "largest activation less the second: 0 is undecided, 1 is sure",
+    ),
+}
+
+
+def _with_reference(picture: Picture, order: Order) -> Picture:
+    """With the labels of the reference; one that does not fit stands in the way of no other."""
+    grid: GeoBox | None = None
+    known: tuple[Legend, ...] = ()
+    if order.run is not None:
+        grid, known = order.run.grid, (order.run.legend,)
+    elif order.scene is not None:
+        grid = order.scene.grid
+    wanted = order.overlay in OF_REFERENCE
+    if order.reference is None or grid is None or (order.run is None and not wanted):
         return picture
-    run = order.run
-    picture = _with_classes(picture, order, view)
-    if order.reference is not None:
-        picture = _with_reference(picture, order, view, run.grid, (run.legend,))
-    if order.overlay == "Classes":
-        return _classes(picture, run)
-    if order.overlay in ("Activation", "Confidence"):
-        return _activation(picture, order)
-    if order.overlay == "Reference":
-        return _labelled(picture)
-    return _disagreement(picture, order) if order.overlay == "Disagreement" else picture
+    try:
+        labels = reference_labels(order.reference, grid, order.codes, known)
+        ids = label_ids(labels, order.reference.stat().st_mtime_ns, picture.view)
+    except LulcError:
+        if wanted:
+            raise
+        return picture
+    return replace(picture, labels=ids, label_legend=labels.legend)
 
 
-def _with_classes(picture: Picture, order: Order, view: View) -> Picture:
-    assert order.run is not None
-    run = order.run
-    which = order.class_id if order.overlay == "Activation" else None
-    stamp = run.map_path.stat().st_mtime_ns
-    classes = _class_ids(run.map_path, stamp, view)
-    values = _activations(run, stamp, which, view)
-    names = tuple(zip(run.legend.ids, run.legend.names, strict=True))
-    return replace(picture, classes=classes, values=values, class_names=names)
-
-
-@lru_cache(maxsize=8)
-def _class_ids(path: Path, stamp: int, view: View) -> NDArray[np.uint8]:  # noqa: ARG001
-    bands, there = warp.read(path, (1,), view)
-    return np.where(there, bands[0], NOTHING).astype(np.uint8)
-
-
-@lru_cache(maxsize=16)
-def _activations(
-    run: Run,
-    stamp: int,  # noqa: ARG001 (a changed file is another key)
-    class_id: int | None,
-    view: View,
-) -> NDArray[np.uint8]:
-    """The activation of a class, or the largest of all, in per cent."""
-    ids = run.legend.ids
-    numbers = (2 + ids.index(class_id),) if class_id in ids else tuple(range(2, 2 + len(ids)))
-    raw, there = warp.read(run.map_path, numbers, view)
-    largest = raw.max(axis=0).astype(np.float32)
-    if run.properties.get("lulc:dtype", "uint8") == "uint8":
-        largest *= ACTIVATION_SCALE
-    return np.where(there, np.rint(largest * 100), NOTHING).astype(np.uint8)
-
-
-def _with_reference(
-    picture: Picture, order: Order, view: View, grid: GeoBox, known: tuple[Legend, ...]
-) -> Picture:
-    assert order.reference is not None
-    labels = reference_labels(order.reference, grid, order.codes, known)
-    ids = label_ids(labels, order.reference.stat().st_mtime_ns, view)
-    codes = labels.legend.ids if labels.legend.dtype != np.uint8 else ()
-    names = tuple((c.id, f"{c.id} " * (c.id in codes) + c.name) for c in labels.legend.classes)
+def _classes(picture: Picture, order: Order) -> Picture:
+    assert picture.classes is not None and picture.legend is not None and order.run is not None
     return replace(
         picture,
-        labels=ids,
-        label_names=names,
-        title=f"{order.reference.stem} ({labels.legend.title})",
-        entries=_entries(ids, labels.legend),
+        overlay=paints.painted(picture.classes, picture.legend, order.hidden),
+        entries=paints.shares(picture.classes, picture.legend, absent=True),
+        title=f"Classes of {order.run.id}",
     )
 
 
-def _entries(ids: NDArray, legend: Legend, only_present: bool = True) -> tuple[Entry, ...]:
-    counts = np.bincount(ids.ravel(), minlength=max(legend.ids) + 1)
-    total = max(1, int(sum(counts[c.id] for c in legend.classes)))
-    return tuple(
-        Entry(c.name, c.color, float(counts[c.id] / total))
-        for c in legend.classes
-        if counts[c.id] or not only_present
+def _labelled(picture: Picture, order: Order) -> Picture:
+    if picture.labels is None or picture.label_legend is None or order.reference is None:
+        return picture
+    legend, note = recolored(picture.label_legend, order.scheme)
+    return replace(
+        picture,
+        overlay=paints.painted(picture.labels, legend, order.hidden),
+        entries=paints.shares(picture.labels, legend, absent=False),
+        title=f"{order.reference.stem} ({legend.title})",
+        notes=(note,) if note else (),
     )
 
 
-def _classes(picture: Picture, run: Run) -> Picture:
+def _numbers(picture: Picture, values: NDArray[np.uint8], title: str, unit: str) -> Picture:
+    scale = ramp("0", "0.5", "1", unit)
+    table = np.zeros((256, 4), np.uint8)
+    table[:101] = scale.colors
+    overlay = table.view(np.uint32)[:, 0].take(values).view(np.uint8).reshape(*values.shape, 4)
+    return replace(picture, values=values, overlay=overlay, scale=scale, title=title, notes=())
+
+
+def _agreement(picture: Picture, order: Order, run: Run) -> Picture:
+    if picture.labels is None or picture.label_legend is None or order.reference is None:
+        return replace(picture, notes=())
     assert picture.classes is not None
-    return replace(
-        picture,
-        overlay=_painted(picture.classes, run.legend),
-        entries=_entries(picture.classes, run.legend, False),
-        title=f"Classes of {run.id}",
-    )
-
-
-def _activation(picture: Picture, order: Order) -> Picture:
-    assert picture.values is not None and order.run is not None
-    if order.overlay == "Confidence":
-        said = "Confidence: the largest activation"
-    else:
-        said = f"Activation of {order.run.legend.by_id[order.class_id].name}"
-    scale = ramp("0", "0.5", "1")
-    overlay = scale.colors[np.minimum(picture.values, 100)]
-    overlay[picture.values == NOTHING] = 0
-    return replace(picture, overlay=overlay, entries=(), scale=scale, title=said)
-
-
-def _labelled(picture: Picture) -> Picture:
-    """The reference in its own colours."""
-    if picture.labels is None:
-        return picture
-    colors = {entry.name: entry for entry in picture.entries}
-    table = np.zeros((NO_LABEL + 1, 4), np.uint8)
-    for code, name in picture.label_names:
-        entry = colors.get(name) or colors.get(name.partition(" ")[2])
-        if entry:
-            table[code] = (*bytes.fromhex(entry.color[1:]), 255)
-    return replace(picture, overlay=table[picture.labels])
-
-
-def _disagreement(picture: Picture, order: Order) -> Picture:
-    assert order.run is not None and picture.classes is not None
-    if picture.labels is None or order.reference is None:
-        return picture
-    labels = reference_labels(order.reference, order.run.grid, order.codes, (order.run.legend,))
-    grouping = common_grouping(order.run.legend, labels.legend)
-    mapped = grouping.prediction_lut[picture.classes]
+    grouping = common_grouping(run.legend, picture.label_legend)
+    mapped = grouping.prediction_lut.take(picture.classes)
     ids = np.minimum(picture.labels, len(grouping.reference_lut) - 1)
-    expected = grouping.reference_lut[ids]
+    expected = grouping.reference_lut.take(ids)
     there = (picture.classes != NOTHING) & (picture.labels != NO_LABEL)
     scored = there & (mapped >= 0) & (expected >= 0)
-    wrong = scored & (mapped != expected)
-    overlay = np.zeros((*picture.view.shape, 4), np.uint8)
-    overlay[wrong] = (*bytes.fromhex(DIFFERS[1:]), 255)
-    overlay[there & ~scored] = (*bytes.fromhex(UNSCORED[1:]), 255)
-    total = max(1, int(there.sum()))
-    entries = (
-        Entry("Map and reference differ", DIFFERS, float(wrong.sum() / total)),
-        Entry("They agree (not painted)", "", float((scored & ~wrong).sum() / total)),
-        Entry("Not scored", UNSCORED, float((there & ~scored).sum() / total)),
-    )
+    alike = mapped == expected
+    both = order.overlay == "Agreement"
+    agree = ("They agree", AGREES) if both else ("They agree (not painted)", "")
+    parts = [
+        ("Map and reference differ", DIFFERS, scored & ~alike),
+        (*agree, scored & alike),
+        ("Not scored", UNSCORED, there & ~scored),
+    ]
+    overlay, entries = paints.masks(parts, order.hidden)
     return replace(
         picture,
         overlay=overlay,
         entries=entries,
-        title=f"Disagreement of {order.run.id} with {order.reference.stem}",
+        title=f"{order.overlay} of {run.id} with {order.reference.stem}",
         notes=tuple(grouping.notes()),
     )
-
-
-def _painted(ids: NDArray[np.uint8], legend: Legend) -> NDArray[np.uint8]:
-    table = np.zeros((256, 4), np.uint8)
-    for c in legend.classes:
-        table[c.id] = (*c.rgb, 255)
-    return table[ids]

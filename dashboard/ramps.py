@@ -21,6 +21,8 @@ class Ramp:
     low: str
     middle: str
     high: str
+    unit: str
+    """What the numbers are."""
 
     @property
     def css(self) -> str:
@@ -29,7 +31,7 @@ class Ramp:
         return f"linear-gradient(to right, {', '.join(stops)})"
 
 
-def ramp(low: str, middle: str, high: str) -> Ramp:
+def ramp(low: str, middle: str, high: str, unit: str) -> Ramp:
     """The one ramp of the maps: cividis, dark blue to yellow, even in lightness."""
     colors = [(*bytes.fromhex(c[1:]), 255) for c in cividis(101)]
-    return Ramp(np.array(colors, np.uint8), low, middle, high)
+    return Ramp(np.array(colors, np.uint8), low, middle, high, unit)

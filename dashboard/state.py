@@ -40,6 +40,15 @@ class State(param.Parameterized):
     overlay = param.String(default="Classes", doc="What lies over it.")
     class_id = param.Integer(default=1, doc="The class whose activation is shown.")
 
+    triple = param.String(doc="Bands of the own triple, as B12,B08,B04.")
+    basemap = param.Boolean(default=False, doc="Whether map tiles are wanted below.")
+    scheme = param.String(default="Own", doc="The colours of the classes.")
+    by: Any = param.Selector(
+        default="legend", objects=["legend", "area"], doc="The legend's order."
+    )
+    hidden = param.List(default=[], item_type=str, doc="Names of the classes not painted.")
+    pins = param.List(default=[], doc="Places looked into: (longitude, latitude).")
+
     level: Any = param.Selector(default="class", objects=["class", "3", "2", "1"])
     stamp = param.Integer(default=0, doc="Raised when something in the workspace changed.")
 

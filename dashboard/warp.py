@@ -2,8 +2,7 @@
 
 The map is in Web Mercator. A file is read on its own grid, decimated to about the screen's
 resolution, where its overviews make that cheap; then every pixel of the screen looks its
-value up. That is as fast as a warped virtual raster for one band, and several times as fast
-for all of a map of 14 (35 to 90 ms against 480), since places are looked up once a view.
+value up. Places are looked up once a view, whatever is read for it (`benchmarks/map.py`).
 Files are kept open, each with a lock: a rasterio handle shared by threads crashes.
 """
 
@@ -26,6 +25,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from dashboard.positions import positions
 from lulc import config
 from lulc.grid import grid_of
 
@@ -98,6 +98,52 @@ def mercator(lon: float, lat: float) -> tuple[float, float]:
     return _to_mercator.transform(lon, lat)
 
 
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Bands of a file as read for a view, and where each of the view's pixels finds its own.
+
+    What is computed from the bands is computed before it is looked up: a file has fewer
+    pixels than the screen, and often less than a class has bands.
+    """
+
+    raw: NDArray
+    """(band, rows, columns) as stored, at about the screen's resolution."""
+    nodata: float | None
+    """The stored number that means no data."""
+    places: NDArray[np.intp]
+    """(y, x) place in the flattened rows and columns; behind the last one outside the file."""
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """(rows, columns) where no band is nodata."""
+        if self.nodata is None:
+            return np.ones(self.raw.shape[1:], bool)
+        missing = np.isnan(self.raw) if np.isnan(self.nodata) else self.raw == self.nodata
+        return ~missing.any(axis=0)
+
+    def onto(self, values: NDArray, outside: float = 0, every: int = 1) -> NDArray:
+        """Look up (..., rows, columns) for every or every n-th pixel of the view: (..., y, x)."""
+        ahead = values.shape[:-2]
+        last = np.full((*ahead, 1), outside, values.dtype)
+        flat = np.concatenate([values.reshape(*ahead, -1), last], axis=-1)
+        return flat.take(self.places[::every, ::every], axis=-1)
+
+
+def fetch(
+    path: str | Path,
+    bands: Sequence[int],
+    view: View,
+    *,
+    nodata: float | None = None,
+    resampling: Resampling = Resampling.nearest,
+) -> Sampled:
+    """Bands of a file for a view. `nodata` stands in where the file declares none.
+
+    Raises rasterio.errors.RasterioError for what cannot be read.
+    """
+    return _handle(str(path)).fetch(bands, view, nodata, resampling)
+
+
 def read(
     path: str | Path,
     bands: Sequence[int],
@@ -108,10 +154,11 @@ def read(
 ) -> tuple[NDArray, NDArray[np.bool_]]:
     """Bands of a file on a view: values (band, y, x) and where there are any, bool (y, x).
 
-    Values are 0 outside the file. `nodata` stands in where the file declares none. Raises
-    rasterio.errors.RasterioError for what cannot be read.
+    Values are 0 where there are none. Raises as `fetch` does.
     """
-    return _handle(str(path)).read(bands, view, nodata, resampling)
+    got = fetch(path, bands, view, nodata=nodata, resampling=resampling)
+    valid = got.valid
+    return got.onto(np.where(valid, got.raw, 0)), got.onto(valid, False)
 
 
 def close(path: str | Path) -> None:
@@ -130,33 +177,20 @@ class _Handle:
             self._file = rasterio.open(path)
             self._grid = grid_of(self._file)
 
-    def read(
+    def fetch(
         self, bands: Sequence[int], view: View, nodata: float | None, resampling: Resampling
-    ) -> tuple[NDArray, NDArray[np.bool_]]:
+    ) -> Sampled:
         declared = self._file.nodatavals[bands[0] - 1]
         nodata = nodata if declared is None else declared
-        columns, rows = places(view, self._grid)
-        height, width = self._grid.shape
-        there = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-        if not there.any():
-            return np.zeros((len(bands), *view.shape), self._file.dtypes[bands[0] - 1]), there
-        window = _around(columns[there], rows[there])
-        # About a pixel of the file's for each of the screen's, and never more than there are.
-        step = max(1.0, float(np.ptp(columns)) / view.width, float(np.ptp(rows)) / view.height)
-        shape = (math.ceil(window.height / step), math.ceil(window.width / step))
+        window, shape, places = lookup(view, self._grid)
+        if window is None:
+            raw = np.zeros((len(bands), 0, 0), self._file.dtypes[bands[0] - 1])
+            return Sampled(raw, nodata, places)
         with self._lock, rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE):
-            got = self._file.read(
+            raw = self._file.read(
                 list(bands), window=window, out_shape=shape, resampling=resampling
             )
-        x = ((columns - window.col_off) * (shape[1] / window.width)).astype(np.int32)
-        y = ((rows - window.row_off) * (shape[0] / window.height)).astype(np.int32)
-        flat = np.where(there, y * shape[1] + x, 0)
-        values = got.reshape(len(bands), -1)[:, flat]
-        if nodata is not None:
-            missing = np.isnan(values) if np.isnan(nodata) else values == nodata
-            there = there & ~missing.any(axis=0)
-        values[:, ~there] = 0
-        return values, there
+        return Sampled(raw, nodata, places)
 
     def close(self) -> None:
         with self._lock:
@@ -180,34 +214,23 @@ def _handle(path: str) -> _Handle:
 
 
 @lru_cache(maxsize=12)
-def places(view: View, grid: GeoBox) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where the centres of a view's pixels lie in a grid: columns and rows, each (y, x).
-
-    Exact at the knots of a net and interpolated between, which is off by far less than a
-    pixel of the screen.
-    """
-    knots_x, knots_y = (np.linspace(0, n - 1, _KNOTS) for n in (view.width, view.height))
-    at = view.grid.affine
-    x, y = np.meshgrid(at.c + at.a * (knots_x + 0.5), at.f + at.e * (knots_y + 0.5))
-    to_grid = Transformer.from_crs(MERCATOR, _wkt(grid), always_xy=True)
-    columns, rows = ~grid.affine * to_grid.transform(x, y)
-    return _spread(columns, view.shape), _spread(rows, view.shape)
-
-
-#: Knots a side of the net in `places`.
-_KNOTS = 33
-
-
-def _spread(net: NDArray, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Bilinear interpolation of a square net onto all the pixels it spans."""
-    for axis, n in enumerate(shape):
-        position = np.linspace(0, len(net) - 1, n) if axis == 0 else np.linspace(0, _KNOTS - 1, n)
-        low = np.minimum(position.astype(int), _KNOTS - 2)
-        share = position - low
-        share = share[:, None] if axis == 0 else share
-        a, b = np.take(net, low, axis), np.take(net, low + 1, axis)
-        net = a * (1 - share) + b * share
-    return net.astype(np.float32)
+def lookup(view: View, grid: GeoBox) -> tuple[Window | None, tuple[int, int], NDArray[np.intp]]:
+    """The window of a grid that a view shows, the shape to read it in, and `Sampled.places`."""
+    columns, rows = positions(view.grid, grid)
+    height, width = grid.shape
+    there = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    if not there.any():
+        return None, (0, 0), np.zeros(view.shape, np.intp)
+    window = _around(columns[there], rows[there])
+    # About a pixel of the file's for each of the screen's, and never more than there are.
+    step = max(1.0, float(np.ptp(columns)) / view.width, float(np.ptp(rows)) / view.height)
+    shape = (math.ceil(window.height / step), math.ceil(window.width / step))
+    x = ((columns - window.col_off) * (shape[1] / window.width)).astype(np.intp)
+    y = ((rows - window.row_off) * (shape[0] / window.height)).astype(np.intp)
+    y *= shape[1]
+    y += x
+    y[~there] = shape[0] * shape[1]
+    return window, shape, y
 
 
 def _around(columns: NDArray, rows: NDArray) -> Window:

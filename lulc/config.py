@@ -35,3 +35,7 @@ GDAL_CACHE = GDAL_CACHE_MIB * 2**20
 
 #: The STAC API that `fetch` asks: Earth Search, open to anyone.
 STAC = os.environ.get("LULC_STAC", "https://earth-search.aws.element84.com/v1")
+
+#: Map tiles that the dashboard can show below its map, with {Z}, {X} and {Y}, and whose they are.
+BASEMAP = os.environ.get("LULC_BASEMAP", "https://tile.openstreetmap.org/{Z}/{X}/{Y}.png")
+BASEMAP_ATTRIBUTION = os.environ.get("LULC_BASEMAP_ATTRIBUTION", "© OpenStreetMap contributors")

@@ -114,7 +114,7 @@ def test_disagreement_is_what_the_scores_count_as_wrong(order):
 def test_the_reference_alone_can_be_shown(order):
     picture = layers.paint(replace(order, run=None, overlay="Reference"), view_of(order))
     assert picture.overlay is not None and picture.overlay[..., 3].any()
-    assert {entry.name for entry in picture.entries} <= {name for _, name in picture.label_names}
+    assert {entry.name for entry in picture.entries} <= set(picture.label_legend.names)
 
 
 def test_colours_mean_the_same_in_every_view(order):
@@ -144,11 +144,20 @@ def test_a_scene_without_the_usual_bands_has_a_composite(order):
 
 def test_the_legend_names_classes_shares_and_source(order):
     picture = layers.paint(order, view_of(order))
-    text = legend_view.html(picture)
-    assert "Water bodies" in text and "run-a" in text and "%" in text
-    ramp = legend_view.html(layers.paint(replace(order, overlay="Confidence"), view_of(order)))
+    assert "run-a" in legend_view.heading(picture)
+    lines = legend_view.rows(picture.entries)
+    assert [line["name"] for line in lines] == list(order.run.legend.names)
+    assert all("%" in line["share"] or line["share"] == "–" for line in lines)
+    ramp = legend_view.footing(layers.paint(replace(order, overlay="Confidence"), view_of(order)))
     assert "0 to 1" in ramp
-    assert "No layer" in legend_view.html(layers.Picture(view_of(order)))
+    assert "No layer" in legend_view.heading(layers.Picture(view_of(order)))
+
+
+def test_the_legend_can_be_sorted_by_area(order):
+    entries = layers.paint(order, view_of(order)).entries
+    share = {entry.name: entry.share for entry in entries}
+    sorted_ = [share[line["name"]] for line in legend_view.rows(entries, "area")]
+    assert sorted_ == sorted(share.values(), reverse=True) != list(share.values())
 
 
 # Plans

@@ -160,7 +160,7 @@ MAP = """() => {
   if (!window.Bokeh?.documents?.length) return null
   for (const model of Bokeh.documents[0]._all_models.values()) {
     if (model.type != 'Figure' || !on_screen(model)) continue
-    const images = model.renderers.filter(r => r.glyph.type == 'ImageRGBA').map(r => ({
+    const images = model.renderers.filter(r => r.glyph?.type == 'ImageRGBA').map(r => ({
       pixels: r.data_source.data.image[0].length,
       sum: r.data_source.data.image[0].reduce((a, b) => (a + b) % 1000003, 0),
       alpha: r.glyph.global_alpha.value ?? r.glyph.global_alpha,
@@ -181,7 +181,7 @@ def wait_for_map(page: Page, differs_from: dict | None = None) -> dict:
     end = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < end:
         found = the_map(page)
-        if found and found["images"][1]["pixels"] > 100:
+        if found and found["images"][1]["pixels"] > 100_000:
             before = differs_from["images"][1]["sum"] if differs_from else None
             if found["images"][1]["sum"] != before:
                 return found
