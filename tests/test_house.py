@@ -39,6 +39,7 @@ HOUSE = {
         "levels reliability ranking histograms attainable parts scores evaluation compare"
     ),
     "areas": "census pointfiles points estimators areas",
+    "wrong labels": "patches patchsearch suspects",
     "entrances": "cluster serve demo cli",
 }
 
@@ -76,6 +77,7 @@ JOBS = {
     "lulc.compare": "compare",
     "lulc.points": "points",
     "lulc.areas": "areas",
+    "lulc.suspects": "suspects",
     "lulc.stac": "fetch",
     "lulc.serve": "serve",
 }

@@ -16,7 +16,7 @@ from lulc.cli.data import fetch, sample
 from lulc.cli.models import models
 from lulc.cli.runs import runs
 from lulc.cli.sampling import areas, points
-from lulc.cli.scoring import compare, evaluate
+from lulc.cli.scoring import compare, evaluate, suspects
 from lulc.cli.serving import demo, serve
 from lulc.cli.training import train
 from lulc.errors import LulcError
@@ -58,6 +58,7 @@ def cli(workspace: Path | None) -> None:
 
 
 for _command in (
-    demo, sample, fetch, train, classify, evaluate, compare, points, areas, runs, models, serve,
+    demo, sample, fetch, train, classify, evaluate, compare, suspects, points, areas, runs, models,
+    serve,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""Commands that score: `evaluate`, `compare`."""
+"""Commands that score: `evaluate`, `compare`, and doubt the labels: `suspects`."""
 
 from __future__ import annotations
 
@@ -70,6 +70,28 @@ def compare(run_a, run_b, reference, codes, level, rollup, as_json) -> None:
 
     path = in_workspace(reference, "references") if reference else None
     found = run_compare(run_a, run_b, path, codes=codes, level=level, rollup=rollup)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo(found)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reference", required=True, help="Raster or vector of labels.")
+@click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
+@click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
+              show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
+@click.option("--layer", help="The layer of a vector file of several.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
+              help="The list, a .gpkg (suspects.gpkg in the run's folder).")  # fmt: skip
+@json_option
+def suspects(run, reference, codes, level, layer, out, as_json) -> None:
+    """List the patches of a reference whose labels a run contradicts most."""
+    from lulc.suspects import suspects as find
+
+    path = in_workspace(reference, "references")
+    found = find(run, path, codes=codes, level=level, layer=layer, out=out)
     if as_json:
         print_json(found.to_dict())
     else:
