@@ -42,7 +42,7 @@ def _reference_labels(
 def label_ids(labels: LabelMap, stamp: int, view: View) -> NDArray[np.uint16]:  # noqa: ARG001
     """Codes of a reference on a view, `NO_LABEL` where there is none."""
     source = labels.source
-    if isinstance(source, WarpedRaster):
+    if isinstance(source, WarpedRaster) and not source.shift:
         source = OnView(source.path, source.band, view)
     ids = replace(labels, grid=view.grid, source=source).read()
     return np.where(ids == labels.legend.nodata, np.uint16(NO_LABEL), ids)

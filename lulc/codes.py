@@ -89,6 +89,20 @@ def check_raster(path: Path, codes: str | None = None, known: Sequence[Legend] =
     )
 
 
+def shift(path: Path, legend: Legend) -> int:
+    """What to add to a raster's values for ids of the legend: 1 where the file counts from 0.
+
+    A product that counts from 0 (`Legend.first`) is read so, unless the file is one of ours,
+    which a tag tells, or has a value that only a count from 1 reaches.
+    """
+    if legend.first == 1:
+        return 0
+    with open_raster(path) as file:
+        ours = any(file.tags().get(tag) for tag in TAGS)
+        counts_from_1 = ours or max(legend.ids) in present_values(file)
+    return 0 if counts_from_1 else 1 - legend.first
+
+
 def check_field(
     path: Path,
     layer: str,

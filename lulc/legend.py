@@ -54,6 +54,8 @@ class Legend:
     """Where the classes and colours come from."""
     special: Mapping[int, str] = field(default_factory=dict, hash=False)
     """Values that occur in files and are no class (no data, unclassified), with their meaning."""
+    first: int = 1
+    """What the product's own files count from: 0 for Dynamic World, whose ids here are 1 more."""
 
     def __post_init__(self) -> None:
         ids = [c.id for c in self.classes]
@@ -92,14 +94,14 @@ class Legend:
                 LandClass(int(c["id"]), str(c["name"]), _color(c["color"])) for c in data["classes"]
             )
             special = {int(code): str(text) for code, text in data.get("special", {}).items()}
-            name = str(data["name"])
+            name, first = str(data["name"]), int(data.get("first", 1))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LegendError(
                 "a legend has a name and classes, each with id, name and color (#rrggbb); "
                 f"this one fails at {error}"
             ) from None
         title, source = str(data.get("title", name)), str(data.get("source", ""))
-        return cls(name, title, classes, source, special)
+        return cls(name, title, classes, source, special, first)
 
     def to_dict(self) -> dict[str, Any]:
         """As in the JSON file."""
@@ -109,6 +111,7 @@ class Legend:
             "source": self.source,
             "classes": [{"id": c.id, "name": c.name, "color": c.color} for c in self.classes],
             "special": {str(code): text for code, text in self.special.items()},
+            **({"first": self.first} if self.first != 1 else {}),
         }
 
     @property

@@ -131,12 +131,15 @@ class WarpedRaster:
 
     path: Path
     band: int = 1
+    shift: int = 0
+    """Added to every value: see `lulc.codes.shift`."""
 
     def values(self, grid: GeoBox, window: Window) -> tuple[NDArray[Any], float | None]:
         with _environment(), rasterio.open(self.path) as file:
             nodata = file.nodatavals[self.band - 1]
-            # 0 is a class in no legend, so it can stand for "outside" where no nodata is declared.
-            outside = 0 if nodata is None else nodata
+            # 0 is an id in no legend, so it can stand for "outside" where no nodata is declared;
+            # in a file that counts from 0, 255 does.
+            outside = (255 if self.shift else 0) if nodata is None else nodata
             with WarpedVRT(
                 file,
                 crs=crs_of(grid),
@@ -148,7 +151,12 @@ class WarpedRaster:
                 resampling=Resampling.nearest,
                 tolerance=WARP_TOLERANCE,
             ) as warped:
-                return warped.read(self.band, window=window), outside
+                raw = warped.read(self.band, window=window)
+        if not self.shift:
+            return raw, outside
+        # Without data is 0 as well, which is an id in no legend.
+        there = (raw != outside) & (raw == raw)
+        return np.where(there, raw, -self.shift).astype(np.int32) + self.shift, 0
 
 
 @dataclass(frozen=True)
@@ -238,8 +246,8 @@ def open_reference(
     else:
         with code_systems.open_raster(path) as file:
             crs, bounds = file.crs, tuple(file.bounds)
-        source = WarpedRaster(path)
         legend = code_systems.check_raster(path, codes, known)
+        source = WarpedRaster(path, shift=code_systems.shift(path, legend))
     _check_overlap(path, crs, bounds, grid)
     return LabelMap(grid, legend, source)
 

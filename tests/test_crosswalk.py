@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lulc import config
 from lulc.errors import LegendError
 from lulc.legend import Crosswalk, Legend, crosswalk
 
+#: Legends of land cover products that are not CORINE's.
+COVERS = ["dynamicworld", "worldcover", "nlcd", "clcplus"]
 TABLES = sorted(p.stem.split("__") for p in (config.ASSETS / "crosswalks").glob("*.csv"))
 
 
@@ -18,7 +24,7 @@ def test_every_code_is_mapped_or_ignored(source, target):
     said = set(table.pairs) | table.ignored
     assert not set(table.pairs) & table.ignored
     assert said >= set(known.ids)
-    if source.startswith("clc"):  # the systems with codes for "no data" say so for each
+    if source.startswith("clc"):  # systems with codes for "no data" say so for each
         assert said >= set(known.special)
     other = Legend.load(target)
     for code, targets in table.pairs.items():
@@ -33,11 +39,25 @@ def test_levels_are_the_first_digits():
         assert all(targets == (code // 10,) for code, targets in pairs.items())
 
 
-def test_the_two_directions_of_the_13_classes_say_the_same():
-    there, back = Crosswalk.load("lulc13", "clc"), Crosswalk.load("clc", "lulc13")
+@pytest.mark.parametrize("target", ["clc", "lulc13"])
+@pytest.mark.parametrize("source", COVERS)
+def test_other_products_are_read_both_ways(source, target):
+    for a, b in ((source, target), (target, source)):
+        assert [a, b] in TABLES
+    with (config.ASSETS / "crosswalks" / f"{source}__{target}.csv").open(newline="") as file:
+        assert all(row["note"] for row in csv.DictReader(file) if not row["target"])
+
+
+@pytest.mark.parametrize(("source", "target"), [t for t in TABLES if t[::-1] in TABLES])
+def test_two_directions_say_the_same(source, target):
+    there, back = Crosswalk.load(source, target), Crosswalk.load(target, source)
     assert {(a, b) for a, bs in there.pairs.items() for b in bs} == {
         (a, b) for b, as_ in back.pairs.items() for a in as_
     }
+
+
+def test_what_corine_has_no_class_for():
+    there, back = Crosswalk.load("lulc13", "clc"), Crosswalk.load("clc", "lulc13")
     assert there.ignored == {12}
     assert back.ignored == {323, 335, 422, 423, 990, 995, 999}
 
@@ -95,3 +115,26 @@ def test_incomplete_tables_are_refused(tmp_path, monkeypatch, text, said):
     monkeypatch.setattr(config, "ASSETS", tmp_path)
     with pytest.raises(LegendError, match=said):
         crosswalk("clc1", "other")
+
+
+relations = st.dictionaries(st.integers(1, 9), st.sets(st.integers(1, 9), min_size=1).map(sorted))
+
+
+def table(source, target, pairs, ignored=()):
+    return Crosswalk(source, target, {a: tuple(b) for a, b in pairs.items()}, frozenset(ignored))
+
+
+def linked(crosswalk):
+    return {(a, b) for a, bs in crosswalk.pairs.items() for b in bs}
+
+
+@given(relations, relations, relations, st.sets(st.integers(10, 15)))
+def test_tables_compose_as_relations_do(first, second, third, ignored):
+    a, b, c = table("a", "b", first, ignored), table("b", "c", second), table("c", "d", third)
+    through = a.then(b)
+    assert linked(through) == {(x, z) for x, y in linked(a) for y2, z in linked(b) if y == y2}
+    assert set(through.pairs) | through.ignored == set(a.pairs) | a.ignored  # no code is lost
+    assert linked(a.then(b).then(c)) == linked(a.then(b.then(c)))
+    assert linked(a.inverse()) == {(y, x) for x, y in linked(a)}
+    assert linked(through.inverse()) == linked(b.inverse().then(a.inverse()))
+    assert linked(a.inverse().inverse()) == linked(a)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,52 @@ def test_real_finnish_map_against_itself(shared_data):
     assert found.reference["size"] == path.stat().st_size and len(found.reference["sha256"]) == 64
     itself = evaluate_labels(finnish, path, level="2")
     assert itself.accuracy == 1 and itself.pixels.ignored_prediction == 0
+
+
+@pytest.mark.parametrize(
+    ("codes", "values", "classes"),
+    [
+        ("worldcover", [10, 20, 30, 40, 50, 60, 80, 90], [6, 10, 4, 5, 1, 3, 13, 11]),
+        (
+            "nlcd",
+            [11, 21, 24, 31, 41, 42, 43, 52, 71, 82, 95],
+            [13, 1, 2, 3, 6, 8, 9, 10, 4, 5, 12],
+        ),
+        ("clcplus", [1, 2, 3, 4, 5, 6, 7, 9, 10], [2, 7, 6, 6, 10, 4, 5, 3, 13]),
+        # As the product's own files have it, from 0; and from 1, which 9 (snow) tells.
+        ("dynamicworld", [0, 1, 2, 3, 4, 5, 6, 7], [13, 9, 4, 12, 5, 10, 1, 3]),
+        ("dynamicworld", [1, 2, 3, 4, 5, 6, 7, 8, 9], [13, 9, 4, 12, 5, 10, 1, 3, 13]),
+    ],
+)
+@pytest.mark.parametrize("nodata", [None, 255])
+def test_other_products_as_their_files_are(tmp_path, codes, values, classes, nodata):
+    """Every class is what it is held to be, and nothing else: each alone is found right."""
+    prediction = labels([classes])
+    path = tmp_path / "reference.tif"
+    profile = {
+        "driver": "GTiff", "width": len(values), "height": 1, "count": 1, "dtype": "uint8",
+        "crs": "EPSG:3067", "transform": prediction.grid.affine, "nodata": nodata,
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(np.array([[values]], np.uint8))
+    found = evaluate_labels(prediction, path, codes=codes)
+    assert found.codes == codes and found.accuracy == 1
+    snow = codes == "dynamicworld" and 9 in values
+    assert found.pixels.scored == len(values) - snow
+    assert found.pixels.ignored_reference == snow
+    if codes in ("worldcover", "nlcd"):
+        assert evaluate_labels(prediction, path) == replace(
+            found, choices=found.choices | {"codes_named": None}
+        )
+    else:
+        with pytest.raises(ReferenceDataError, match="name one with --codes"):
+            evaluate_labels(prediction, path)
+
+
+def test_our_own_file_of_dynamic_world_counts_from_1(tmp_path):
+    legend = Legend.load("dynamicworld")
+    path = written(tmp_path / "own.tif", labels([[1, 2, 3]], legend), LULC_LEGEND="dynamicworld")
+    assert evaluate_labels(labels([[13, 6, 4]]), path).accuracy == 1
 
 
 def test_mask_leaves_pixels_out(noisy):

@@ -12,6 +12,9 @@ from lulc.errors import LegendError
 from lulc.grouping import LEVELS, common_grouping
 from lulc.legend import LandClass, Legend, legends
 
+#: Legends of land cover products that are not CORINE's.
+COVERS = ["dynamicworld", "worldcover", "nlcd", "clcplus"]
+
 
 @pytest.mark.parametrize("name", legends())
 def test_bundled_legend_survives_its_dictionary(name):
@@ -114,17 +117,18 @@ def test_classes_that_straddle_level_1_are_named():
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("reference", ["clc", "clc-grid", "clc-fi", "lulc13"])
-@pytest.mark.parametrize("prediction", ["lulc13", "clc", "clc-fi", "clc-grid", "clc1", "clc2"])
+@pytest.mark.parametrize("reference", ["clc", "clc-grid", "clc-fi", "lulc13", *COVERS])
+@pytest.mark.parametrize(
+    "prediction", ["lulc13", "clc", "clc-fi", "clc-grid", "clc1", "clc2", *COVERS]
+)
 def test_grouping_is_a_partition(prediction, reference, level):
     try:
         grouping = common_grouping(Legend.load(prediction), Legend.load(reference), level)
     except LegendError:
         # A coarse legend reaches no finer level; two national systems meet at level 3 only.
         systems = {prediction, reference}
-        assert systems & {"clc1", "clc2"} or (
-            systems == {"clc-fi", "clc-grid"} and level == "class"
-        )
+        national = systems == {"clc-fi", "clc-grid"} and level == "class"
+        assert systems & {"clc1", "clc2"} or national
         return
     members = [m for g in grouping.groups for m in g.members] + [*grouping.ignored_classes]
     codes = [c for g in grouping.groups for c in g.codes] + [*grouping.ignored_codes]
@@ -143,10 +147,28 @@ def test_grouping_is_a_partition(prediction, reference, level):
     [
         ("clc1", "clc", "3", "clc1 does not reach CORINE level 3"),
         ("clc2", "clc1", "2", "clc1 does not reach CORINE level 2"),
-        ("nlcd", "clc", "class", "no crosswalk"),
+        ("own", "clc", "class", "no crosswalk"),
         ("lulc13", "clc", "4", "class, 3, 2, 1"),
     ],
 )
 def test_levels_out_of_reach(prediction, reference, level, said):
+    own = Legend("own", "Own", (LandClass(9, "Nine", "#999999"),))
     with pytest.raises(LegendError, match=said):
-        common_grouping(Legend.load(prediction), Legend.load(reference), level)
+        common_grouping(
+            own if prediction == "own" else Legend.load(prediction), Legend.load(reference), level
+        )
+
+
+@pytest.mark.parametrize(
+    ("reference", "merged", "left_out"),
+    [
+        ("dynamicworld", {(1, 2), (6, 7, 8, 9), (11, 12)}, ()),
+        ("worldcover", {(1, 2), (6, 7, 8, 9), (11, 12)}, ()),
+        ("nlcd", {(1, 2), (7, 8), (11, 12)}, ()),
+        ("clcplus", {(1, 2), (7, 8), (4, 11, 12)}, (9,)),
+    ],
+)
+def test_what_other_products_tell_apart_of_the_13_classes(reference, merged, left_out):
+    grouping = common_grouping(Legend.load("lulc13"), Legend.load(reference))
+    assert {g.members for g in grouping.merged} == merged
+    assert grouping.ignored_classes == left_out
