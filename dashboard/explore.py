@@ -13,6 +13,7 @@ from dashboard import catalog, layers, warp
 from dashboard import plan as plans
 from dashboard.canvas import Canvas
 from dashboard.form import Form
+from dashboard.inspector import Inspector
 from dashboard.jobs import Job
 from dashboard.layer_form import LayerForm
 from dashboard.layers import Order
@@ -39,6 +40,7 @@ class Explore:
         self.form = Form(state, shelf, self._submitted)
         self.canvas = Canvas(drawing=True)
         self.layers = LayerForm(state, shelf, self.canvas)
+        self.inspector = Inspector(state, self.canvas)
         self.said = self.layers.said
         self.title = words()
         self._shown: tuple[str, str] = ("", "")
@@ -48,6 +50,7 @@ class Explore:
         state.param.watch(self._draw, _SHOWN)
         state.param.watch(self._region, ["region_mode", "region_name", "box", "typed", "drawn"])
         self.canvas.param.watch(self._painted, ["picture", "error"])
+        self.canvas.param.watch(lambda _: self.sides.param.update(active=1), "clicked")
         self.canvas.param.watch(self._drawn, ["drawn"])
         self.layers.lists()
 
@@ -57,7 +60,11 @@ class Explore:
             width=290, sizing_mode="stretch_height", scroll="y", margin=(0, 4, 0, 0),
         )  # fmt: skip
         middle = pmui.Column(self.title, self.canvas.pane, sizing_mode="stretch_both")
-        right = pmui.Column(self.layers.panel, width=300, sizing_mode="stretch_height", scroll="y")
+        self.sides = pmui.Tabs(
+            ("Layers", self.layers.panel), ("Pixel", self.inspector.panel),
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        right = pmui.Column(self.sides, width=310, sizing_mode="stretch_height", scroll="y")
         return pmui.Row(left, middle, right, sizing_mode="stretch_both")
 
     async def start(self) -> None:
@@ -91,6 +98,7 @@ class Explore:
             if grid is not None:
                 self.canvas.zoom_to(warp.mercator_bounds(grid))
         self.canvas.order = order
+        await self.inspector.show(order)
 
     def _order(self) -> tuple[Order, str]:
         """What the state wants on the map; and what stands against a part of it."""

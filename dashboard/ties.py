@@ -69,7 +69,8 @@ def button(label: str, **params: Any) -> pmui.Button:
 
 def words(**params: Any) -> pn.pane.HTML:
     """A place for a sentence or two."""
-    return pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 10), **params)
+    params = {"object": "", "sizing_mode": "stretch_width", "margin": (2, 10), **params}
+    return pn.pane.HTML(**params)
 
 
 def alert(**params: Any) -> pmui.Alert:

@@ -1,0 +1,55 @@
+"""Clicking the map in a browser: pixels are pinned, compared and cleared."""
+
+from __future__ import annotations
+
+from browsing import MARKS, PATIENCE, expect, go, shown, wait_for_map
+
+pytestmark = MARKS
+
+expect.set_options(timeout=PATIENCE)
+
+#: How many spectra are drawn, and the letters on the map.
+DRAWN = """() => {
+  let found = {lines: 0, bars: 0, letters: ''}
+  for (const model of Bokeh.documents[0]._all_models.values()) {
+    if (model.type != 'GlyphRenderer') continue
+    const [glyph, data] = [model.glyph.type, model.data_source.data]
+    if (glyph == 'MultiLine' && model.glyph.ys.field == 'ys') found.lines += data.ys.length
+    if (glyph == 'HBar' && data.pin) found.bars += data.y.length
+    if (glyph == 'Text' && data.letter) found.letters += Array.from(data.letter).join('')
+  }
+  return found
+}"""
+
+
+def test_pixels_are_pinned_compared_and_cleared(page, address):
+    page.goto(f"{address}?run=run-a")
+    wait_for_map(page)
+    go(page, "Pixel")
+    shown(page, "Click the map to look into a pixel")
+    page.wait_for_timeout(1000)
+    page.mouse.click(640, 420)
+    shown(page, "Nearest classes")
+    page.wait_for_function(
+        f"() => {{ const d = ({DRAWN})(); return d.bars == 13 && d.letters == 'A' }}",
+        timeout=PATIENCE,
+    )
+    page.mouse.click(720, 520)
+    page.wait_for_function(
+        f"() => {{ const d = ({DRAWN})(); return d.bars == 26 && d.letters == 'AB' }}",
+        timeout=PATIENCE,
+    )
+    assert page.evaluate(DRAWN)["lines"] == 2
+    shown(page, "standard deviations within the classes")
+    page.get_by_role("button", name="Clear", exact=True).click()
+    shown(page, "Click the map to look into a pixel")
+    page.wait_for_function(f"() => ({DRAWN})().letters == ''", timeout=PATIENCE)
+
+
+def test_a_click_on_the_map_opens_the_inspector(page, address):
+    page.goto(f"{address}?run=run-a")
+    wait_for_map(page)
+    page.wait_for_timeout(1000)
+    page.mouse.click(700, 400)
+    expect(page.get_by_role("tab", name="Pixel")).to_have_attribute("aria-selected", "true")
+    shown(page, "Spectrum")
