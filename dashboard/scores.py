@@ -11,6 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard import plots
+from dashboard.evidence import Evidence
 from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
 from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, table, tie, words
@@ -56,6 +57,7 @@ class Scores:
         self.matrix = plots.Chart(plots.matrix, margin=(0, 10))
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
+        self.evidence = Evidence()
         left = pmui.Column(
             pmui.Row(heading("F1 of each class"), self.by),
             self.bars.pane,
@@ -69,6 +71,7 @@ class Scores:
         self.results = pmui.Column(
             self.summary,
             pmui.FlexBox(left, right, sizing_mode="stretch_width"),
+            self.evidence.panel,
             heading("What was merged or left out"), self.notes,
             heading("Numbers"), self.table,
             sizing_mode="stretch_width",
@@ -148,6 +151,7 @@ class Scores:
         self.summary.object = summary(found)
         self.bars.show(found, self.by.value)
         self.matrix.show(found, self.normal.value)
+        self.evidence.show(found)
         self.notes.object = remarks(found)
         self.table.object = numbers(found)
 

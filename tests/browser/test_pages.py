@@ -123,6 +123,7 @@ def test_scores_at_another_level_are_asked_for_and_made(page, address):
     shown(page, "(clc-fi)")
     choose(page, "Order", "by F1")
     choose(page, "Cells", "pixels")
+    shown(page, "expected calibration error")
 
 
 def test_deleting_a_run_asks_first(page, address, workspace):

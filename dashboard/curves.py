@@ -1,0 +1,90 @@
+"""Curves of what activations are worth: calibration, and what their thresholds would give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+
+from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
+from lulc.grouping import Group
+from lulc.histograms import Histograms, nothing
+from lulc.levels import BINS, VALUES
+
+#: What is drawn before there is anything, so that axes exist.
+NOTHING = nothing((Group(1, "", "#000000", (1,), (1,)),))
+
+#: A square of two shares.
+_SHARES: dict[str, Any] = {
+    "xlim": (0, 1), "ylim": (0, 1), "responsive": True, "height": 300, "show_grid": True,
+    "legend_position": "top", "legend_cols": 4, "toolbar": None, "default_tools": [], "title": "",
+}  # fmt: skip
+
+
+def reliability(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
+    """How often activations of each size are right: of the mapped class, and of one class."""
+    edges = np.arange(BINS + 1) / BINS
+    right = hv.Curve(([0, 1], [0, 1]), "Activation", "Share that is so", label="calibrated")
+    shown = right.opts(color=GREY, line_dash="dashed")
+    for curve, label, color, marker in (
+        (found.overall, "the class mapped", BLUE, "circle"),
+        (found.reliabilities[group], "the class chosen", ORANGE, "triangle"),
+    ):
+        there = curve.pixels > 0
+        table = (
+            curve.confidence[there], curve.observed[there], curve.pixels[there],
+            edges[:-1][there], edges[1:][there],
+        )  # fmt: skip
+        points = hv.Scatter(
+            table, "Activation", ["Share that is so", "Pixels", "From", "To"], label=label
+        )
+        line = hv.Curve(table[:2], "Activation", "Share that is so", label=label)
+        shown *= line.opts(color=color) * points.opts(
+            color=color, marker=marker, size=9, line_color="black", tools=["hover"]
+        )
+    return shown.opts(
+        xlabel="mean activation, 0 to 1", ylabel="share of pixels that is so, 0 to 1", **_SHARES
+    )
+
+
+def thresholds(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
+    """Precision, recall and F1 of a class mapped wherever its activation reaches a threshold."""
+    ranking = found.rankings[group]
+    at = ranking.thresholds if len(ranking.thresholds) else VALUES[:1]
+    columns = (ranking.precision, ranking.recall, ranking.f1)
+    shown = []
+    for values, label, color, dash in zip(
+        columns,
+        ("precision", "recall", "F1"),
+        (ORANGE, GREEN, BLUE),
+        ("dashed", "dotted", "solid"),
+        strict=True,
+    ):
+        table = (at, values if len(values) else [np.nan])
+        line = hv.Curve(table, "Threshold", "Score", label=label)
+        shown.append(line.opts(color=color, line_dash=dash, line_width=2.5, tools=["hover"]))
+    best = hv.Scatter(([ranking.best[0]], [ranking.best[1]]), "Threshold", "Score", label="best F1")
+    marked = best.opts(color=BLUE, marker="star", size=14, line_color="black")
+    return (hv.Overlay(shown) * marked).opts(
+        xlabel="threshold of the activation, 0 to 1", ylabel="score, 0 to 1", **_SHARES
+    )
+
+
+def precision_recall(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
+    """Precision against recall over all thresholds, and what a blind order would give."""
+    ranking = found.rankings[group]
+    there = len(ranking.recall) > 0
+    table = (
+        (ranking.recall, ranking.precision, ranking.thresholds)
+        if there
+        else ([np.nan], [np.nan], [0.0])
+    )
+    curve = hv.Curve(table[:2], "Recall", "Precision", label="by activation")
+    points = hv.Scatter(table, "Recall", ["Precision", "Threshold"], label="by activation")
+    blind = hv.Curve(([0, 1], [ranking.prevalence] * 2), "Recall", "Precision", label="by chance")
+    return (
+        blind.opts(color=GREY, line_dash="dashed")
+        * curve.opts(color=BLUE, line_width=2.5)
+        * points.opts(color=BLUE, size=3, tools=["hover"])
+    ).opts(xlabel="recall, 0 to 1", ylabel="precision, 0 to 1", **_SHARES)

@@ -1,0 +1,65 @@
+"""The curves on the page of scores draw what was counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lulc.grouping import Group
+from lulc.histograms import Histograms, count
+
+hv = pytest.importorskip("holoviews")
+hv.extension("bokeh")
+
+from dashboard import curves  # noqa: E402
+from dashboard.evidence import describe  # noqa: E402
+
+GROUPS = (Group(1, "water", "#0000ff", (1,), (1,)), Group(2, "land", "#00ff00", (2,), (2,)))
+
+
+@pytest.fixture(scope="module")
+def found() -> Histograms:
+    """Two classes; the map is right in 7 of 10 pixels and says 0.9 everywhere."""
+    reference = np.array([[0] * 5 + [1] * 5], np.int16)
+    mapped = np.array([[0, 0, 0, 0, 1, 1, 1, 1, 0, 0]], np.int16)
+    activations = np.where(np.arange(2)[:, None, None] == mapped, 0.9, 0.1).astype(np.float32)
+    return count(GROUPS, activations, reference, mapped, rounded=False)
+
+
+def drawn(overlay: hv.Overlay, kind: type, label: str) -> np.ndarray:
+    """The numbers of one element of a chart."""
+    elements = overlay.traverse(lambda e: e, [kind])
+    return next(e for e in elements if e.label == label).array()
+
+
+def test_reliability_draws_only_bins_that_hold_pixels(found: Histograms) -> None:
+    table = drawn(curves.reliability(found, 0), hv.Scatter, "the class mapped")
+    assert table[:, :3] == pytest.approx(np.array([[0.9, 0.7, 10]]))
+
+
+def test_thresholds_draw_the_scores_of_the_class_and_its_best(found: Histograms) -> None:
+    chart = curves.thresholds(found, 0)
+    assert drawn(chart, hv.Curve, "precision")[-1] == pytest.approx([0.9, 4 / 6])
+    assert drawn(chart, hv.Curve, "recall")[-1] == pytest.approx([0.9, 4 / 5])
+    assert drawn(chart, hv.Scatter, "best F1")[0] == pytest.approx([0.9, 8 / 11])
+
+
+def test_precision_recall_draws_the_share_of_the_class_as_chance(found: Histograms) -> None:
+    chart = curves.precision_recall(found, 1)
+    assert drawn(chart, hv.Curve, "by chance")[:, 1] == pytest.approx([0.5, 0.5])
+
+
+def test_words_say_which_way_the_map_leans(found: Histograms) -> None:
+    assert "too sure of itself by 20.0 points" in describe(found, 0)
+    humble = replace(found, mapped_sums=found.mapped_sums * 0.5)
+    assert "too modest by 25.0 points" in describe(humble, 0)
+
+
+def test_a_class_without_a_pixel_is_said_and_drawn_empty(found: Histograms) -> None:
+    counts = found.counts.copy()
+    counts[1, 1] = 0
+    empty = replace(found, counts=counts)
+    assert "nothing of this class" in describe(empty, 1)
+    assert np.isnan(drawn(curves.thresholds(empty, 1), hv.Scatter, "best F1")).all()
