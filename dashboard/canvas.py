@@ -15,7 +15,7 @@ import holoviews as hv
 import panel as pn
 import param
 from bokeh.events import Tap
-from bokeh.models import BoxSelectTool, ColumnDataSource, CustomJSHover, PanTool
+from bokeh.models import ColumnDataSource, CustomJSHover
 
 from dashboard import frame, layers, marks
 from dashboard.basemap import Basemap
@@ -29,25 +29,25 @@ _SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
 
 
 class Canvas(param.Parameterized):
-    """A map that shows `order`; read what it shows from `picture`."""
+    """A map that shows `order`; read what it shows from `picture`.
+
+    What else draws on it is called with its Bokeh figure: append to `attached`.
+    """
 
     order = param.Parameter(default=Order(), doc="What is to be shown.")
     view = param.Parameter(default=_SOMEWHERE, doc="The part of the map on the screen.")
     picture = param.Parameter(default=Picture(_SOMEWHERE), doc="What is shown.")
     error = param.String(doc="Why it could not be painted, in a sentence.")
-    drawn = param.Tuple(default=None, length=4, allow_None=True, doc="A box drawn by hand.")
-    drawing = param.Boolean(default=False, doc="Whether dragging draws a box and does not pan.")
+    drawing = param.Boolean(default=False, doc="Whether a click draws, and asks for nothing.")
     clicked = param.Tuple(default=None, length=2, allow_None=True, doc="Where it was clicked.")
     pins = param.List(default=[], doc="Places to mark: (x, y, letter).")
-    outlines = param.List(default=[], doc="Rings (n, 2) drawn solid: the region.")
-    drafts = param.List(default=[], doc="Rings (n, 2) drawn dashed: what may become the region.")
 
-    def __init__(self, *, toolbar: str | None = "right", drawing: bool = False, **params: Any):
+    def __init__(self, *, toolbar: str | None = "right", **params: Any):
         super().__init__(**params)
         self.figure: Any = None
         self._wanted = ColumnDataSource()
         self.partner: Canvas | None = None
-        self._can_draw = drawing
+        self.attached: list[Callable[[Any], None]] = []
         self._painting = self._stale = False
         self._names = CustomJSHover(code=frame.lookup(()))
         self._labels = CustomJSHover(code=frame.lookup(()))
@@ -82,9 +82,6 @@ class Canvas(param.Parameterized):
             "base": (shown.view, shown.base),
             "overlay": (shown.view, shown.overlay),
             "probe": (shown.view, shown.probe),
-            "casing": (self.outlines, self.drafts),
-            "outlines": (self.outlines,),
-            "drafts": (self.drafts,),
             "pins": (self.pins,),
             "letters": (self.pins,),
         }[name]
@@ -95,22 +92,17 @@ class Canvas(param.Parameterized):
         parts = self.base * self.overlay
         for name, make in (
             ("probe", lambda: marks.probe(self.picture.view, self.picture.probe, self._tool)),
-            ("casing", lambda: marks.casing([*self.outlines, *self.drafts])),
-            ("outlines", lambda: marks.solid(self.outlines)),
-            ("drafts", lambda: marks.dashed(self.drafts)),
             ("pins", lambda: marks.discs(self.pins)),
             ("letters", lambda: marks.letters(self.pins)),
         ):
             parts = parts * self._dynamic(name, make)
         view = self.view
-        if self._can_draw:
-            self._bounds = hv.streams.BoundsXY(source=self.base)
-            self._bounds.add_subscriber(self._boxed)
         return parts.opts(
             hv.opts.Overlay(
                 responsive=True,
                 default_tools=[],
-                active_tools=["pan", "wheel_zoom"],
+                # Only what never changes: HoloViews activates these again with every image.
+                active_tools=["wheel_zoom"],
                 toolbar=toolbar,
                 xlim=(view.west, view.east),
                 ylim=(view.south, view.north),
@@ -124,7 +116,7 @@ class Canvas(param.Parameterized):
     # What the page draws: each gives a valid element whatever happens, or the plot goes blank.
 
     def _base(self) -> hv.RGB:
-        tools = ["pan", "wheel_zoom", *(["box_select"] if self._can_draw else []), "save"]
+        tools = ["pan", "wheel_zoom", "save"]
         return marks.image(self.picture.view, self.picture.base, tools)
 
     def _overlay(self) -> hv.RGB:
@@ -140,6 +132,8 @@ class Canvas(param.Parameterized):
         self._wanted = frame.wire(figure, self._moved)
         self.basemap.attach(figure)
         figure.on_event(Tap, self._tapped)
+        for attach in self.attached:
+            attach(figure)
         if self.partner is not None and self.partner.figure is not None:
             frame.follow(figure, self.partner.figure)
             frame.follow(self.partner.figure, figure)
@@ -156,10 +150,6 @@ class Canvas(param.Parameterized):
         if not self.drawing and event.x is not None and event.y is not None:
             self.clicked = (float(event.x), float(event.y))
 
-    def _boxed(self, bounds: tuple[float, float, float, float] | None) -> None:
-        if bounds:
-            self.drawn = bounds
-
     # What the program wants.
 
     def zoom_to(self, bounds: Sequence[float]) -> None:
@@ -174,20 +164,10 @@ class Canvas(param.Parameterized):
         frame.set_ranges(self.figure, view)
         self._wanted.data = {"box": list(view.bounds)}
 
-    @param.depends("drawing", watch=True)
-    def _switch_tool(self) -> None:
-        if self.figure is not None:
-            pn.state.execute(self._set_tool, schedule=True)
-
-    def _set_tool(self) -> None:
-        wanted = BoxSelectTool if self.drawing else PanTool
-        tools = [tool for tool in self.figure.toolbar.tools if isinstance(tool, wanted)]
-        self.figure.toolbar.active_drag = tools[0] if tools else "auto"
-
     def _switch_basemap(self, *_: Any) -> None:
         pn.state.execute(self.basemap.switch, schedule=True)
 
-    @param.depends("outlines", "drafts", "pins", watch=True)
+    @param.depends("pins", watch=True)
     def _outlined(self) -> None:
         pn.state.execute(partial(self._pipe.send, None), schedule=True)
 

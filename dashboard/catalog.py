@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from rasterio.errors import RasterioError
+from shapely import Polygon
+
 from lulc import config, region
-from lulc.bandfiles import RASTER_SUFFIXES
+from lulc.bandfiles import RASTER_SUFFIXES, open_raster
 from lulc.card import ModelCard
-from lulc.errors import LulcError
+from lulc.errors import LulcError, SceneError
+from lulc.grid import grid_of
 from lulc.model import Model, models
+from lulc.region import Region
 from lulc.runs import SPOOL, Run
 from lulc.scene import Scene
 
@@ -88,6 +94,25 @@ def _open_scene(
     return Scene.open(
         paths, bands=bands or None, scale=reading.scale, offset=reading.offset, name=name
     )
+
+
+def footprints() -> dict[str, Polygon]:
+    """The outline of every scene in Web Mercator; one that cannot be opened is passed over."""
+    found = {}
+    for name, paths in scenes().items():
+        with suppress(RasterioError, LulcError, OSError):
+            found[name] = _footprint(paths[0], paths[0].stat().st_mtime_ns)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _footprint(path: Path, stamp: int) -> Polygon:  # noqa: ARG001 (a changed file is another key)
+    """From the header of one file: a scene need not be calibrated to lie somewhere."""
+    with open_raster(str(path)) as file:
+        grid = grid_of(file)
+    if grid.crs is None:
+        raise SceneError(f"{path} has no coordinate reference system")
+    return Region(path.stem, grid.extent.geom, str(grid.crs)).to("EPSG:3857")
 
 
 def references() -> dict[str, Path]:

@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 import panel_material_ui as pmui
-import shapely
 
 from dashboard import catalog, layers, warp
 from dashboard import plan as plans
@@ -18,11 +17,11 @@ from dashboard.jobs import Job
 from dashboard.layer_form import LayerForm
 from dashboard.layers import Order
 from dashboard.progress import Progress
+from dashboard.region_map import RegionMap
 from dashboard.shelf import Shelf
-from dashboard.state import DRAWN, State
+from dashboard.state import State
 from dashboard.ties import SIMULATED, say, words
 from lulc.errors import LulcError
-from lulc.region import Region
 
 #: What changes the picture.
 _SHOWN = [
@@ -37,8 +36,9 @@ class Explore:
     def __init__(self, state: State, shelf: Shelf) -> None:
         self.state, self.shelf = state, shelf
         self.progress = Progress(state, shelf)
-        self.form = Form(state, shelf, self._submitted)
-        self.canvas = Canvas(drawing=True)
+        self.canvas = Canvas()
+        self.regions = RegionMap(state, shelf, self.canvas)
+        self.form = Form(state, shelf, self._submitted, self.regions.show_all)
         self.layers = LayerForm(state, shelf, self.canvas)
         self.inspector = Inspector(state, self.canvas)
         self.said = self.layers.said
@@ -48,10 +48,8 @@ class Explore:
         state.param.watch(self._chosen_run, ["run"])
         state.param.watch(self._chosen_scene, ["scene"])
         state.param.watch(self._draw, _SHOWN)
-        state.param.watch(self._region, ["region_mode", "region_name", "box", "typed", "drawn"])
         self.canvas.param.watch(self._painted, ["picture", "error"])
         self.canvas.param.watch(lambda _: self.sides.param.update(active=1), "clicked")
-        self.canvas.param.watch(self._drawn, ["drawn"])
         self.layers.lists()
 
     def _layout(self) -> pmui.Row:
@@ -70,6 +68,8 @@ class Explore:
     async def start(self) -> None:
         """Show what the state says for the first time."""
         await self._draw()
+        await self.regions.start()
+        await self.form.plan_again()
 
     def _newest(self) -> str:
         return next((r.id for r in self.shelf.runs if r.scene == self.state.scene), "")
@@ -138,28 +138,3 @@ class Explore:
         self.layers.show(self.canvas.picture)
         if self.canvas.error:
             say(self.said, self.canvas.error, "warning")
-
-    def _drawn(self, *_: Any) -> None:
-        self.state.param.update(drawn=self.canvas.drawn, region_mode=DRAWN)
-
-    async def _region(self, *_: Any) -> None:
-        """Outline the region, and dashed the box that is drawn and not yet taken."""
-        state = self.state
-        self.canvas.drawing = state.region_mode == DRAWN
-        draft = state.drawn if self.canvas.drawing and state.drawn != state.box else None
-        self.canvas.drafts = [_ring(draft)] if draft else []
-        try:
-            region = await asyncio.to_thread(plans.chosen_region, state)
-            self.canvas.outlines = rings(region) if region else []
-        except LulcError:
-            self.canvas.outlines = []
-
-
-def rings(region: Region) -> list[Any]:
-    """The rings of a region in Web Mercator, each (n, 2)."""
-    outline = region.to(warp.MERCATOR)
-    return [shapely.get_coordinates(ring) for ring in shapely.get_rings(outline)]
-
-
-def _ring(box: tuple[float, ...]) -> Any:
-    return shapely.get_coordinates(shapely.box(*box))

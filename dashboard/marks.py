@@ -1,4 +1,4 @@
-"""What the map draws, as HoloViews elements: images, outlines, places looked into."""
+"""What the map draws, as HoloViews elements: images, and places looked into."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dashboard.warp import View
 _BARE: dict[str, Any] = {"tools": [], "default_tools": []}
 
 #: Seen on water and on snow: dark lines on white ones.
-_DARK, _LIGHT, _DRAFT = "#111111", "white", "#d55e00"
+_DARK, _LIGHT = "#111111", "white"
 
 
 def image(view: View, pixels: np.ndarray | None, tools: Sequence[str] = ()) -> hv.RGB:
@@ -35,21 +35,6 @@ def probe(view: View, found: Probe | None, tool: HoverTool) -> hv.Image:
     vdims = ["class_id", "percent", "second", "second_percent", "label"]
     read = hv.Image(numbers, bounds=view.bounds, vdims=vdims)
     return read.opts(alpha=0, tools=[tool], default_tools=[], clim=(0, 255))
-
-
-def casing(rings: Sequence[Any]) -> hv.Path:
-    """White below the dark lines."""
-    return hv.Path([*rings]).opts(color=_LIGHT, line_width=5, **_BARE)
-
-
-def solid(rings: Sequence[Any]) -> hv.Path:
-    """The region: rings, each (n, 2)."""
-    return hv.Path([*rings]).opts(color=_DARK, line_width=2.5, **_BARE)
-
-
-def dashed(rings: Sequence[Any]) -> hv.Path:
-    """What may become the region: rings, each (n, 2)."""
-    return hv.Path([*rings]).opts(color=_DRAFT, line_width=2.5, line_dash="dashed", **_BARE)
 
 
 def discs(pins: Sequence[tuple[float, float, str]]) -> hv.Points:

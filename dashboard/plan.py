@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dashboard import catalog, warp
+from odc.geo.geobox import GeoBox
+
+from dashboard import catalog, devices, regions
 from dashboard.catalog import Reading
-from dashboard.state import DRAWN, NAMED, TYPED, State
+from dashboard.coverage import missing
+from dashboard.estimate import Estimate, estimate
+from dashboard.state import NAMED, POLYGON, State
 from lulc import config
 from lulc.card import ModelCard
-from lulc.errors import LulcError, RegionError
+from lulc.errors import LulcError
+from lulc.grid import cut
 from lulc.inputs import needed
 from lulc.region import Region
 from lulc.runs import Run
 from lulc.scene import Scene
-
-#: Bytes of a pixel of the map on the disk, all bands, compressed: measured on the sample.
-BYTES_A_PIXEL = 11
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,24 @@ class Plan:
     """The scene."""
     region: Region | None = None
     """The region; None is the whole scene."""
-    width: int = 0
-    """Pixels."""
-    height: int = 0
-    """Pixels."""
-    seconds: float | None = None
-    """How long it may take, judging by the last run of the model on this machine."""
+    grid: GeoBox | None = None
+    """The pixels that will be classified."""
+    cost: Estimate | None = None
+    """What it will take."""
     problem: str = ""
     """Why it cannot start, in a sentence."""
     warning: str = ""
     """What to know before starting."""
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.grid.shape.x) if self.grid else 0
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.grid.shape.y) if self.grid else 0
 
     @property
     def size(self) -> str:
@@ -56,28 +67,12 @@ def reading(state: State) -> Reading:
     return Reading(state.bands, state.scale, state.offset)
 
 
-def chosen_region(state: State) -> Region | None:
-    """The region that is chosen; None is the whole scene. Raises RegionError."""
-    if state.region_mode == NAMED:
-        if not state.region_name:
-            raise RegionError(
-                "choose a region; files put into regions/ of the workspace appear here"
-            )
-        return Region.load(state.region_name)
-    if state.region_mode == DRAWN:
-        if state.box is None:
-            raise RegionError("draw a box on the map and press Use this region")
-        west, south, east, north = state.box
-        return Region.box((*warp.degrees(west, south), *warp.degrees(east, north)))
-    if state.region_mode == TYPED:
-        numbers = state.typed.replace(",", " ").split()
-        if len(numbers) != 4:
-            raise RegionError("type four numbers: west south east north, in degrees")
-        return Region.box(numbers)  # type: ignore[arg-type]  # it turns them into numbers
-    return None
-
-
-def make(state: State, card: ModelCard | None, runs: list[Run]) -> Plan:
+def make(
+    state: State,
+    card: ModelCard | None,
+    runs: Sequence[Run],
+    cards: Mapping[str, ModelCard | str] | None = None,
+) -> Plan:
     """The plan of the choices as they are; never raises for what a user chose."""
     if not state.scene:
         return Plan(problem="There is no scene yet: put a raster into scenes/ of the workspace.")
@@ -85,40 +80,55 @@ def make(state: State, card: ModelCard | None, runs: list[Run]) -> Plan:
         scene = catalog.open_scene(state.scene, reading(state))
     except LulcError as error:
         return Plan(problem=str(error))
+    plan = Plan(scene)
     try:
-        region = chosen_region(state)
-        window = region.window(scene.grid) if region else scene.whole()
-        warning = (region.outside(scene.grid) or "") if region else ""
-    except LulcError as error:
-        return Plan(scene, problem=_sentence(str(error)))
-    width, height = int(window.width), int(window.height)
-    plan = Plan(scene, region, width, height, warning=_sentence(warning))
-    if card is None:
-        return Plan(**{**vars(plan), "problem": "There is no model to classify with."})
-    try:
+        plan = replace(plan, region=regions.chosen(state))
+        window = plan.region.window(scene.grid) if plan.region else scene.whole()
+        plan = replace(plan, grid=cut(scene.grid, window))
+        outside = (plan.region.outside(scene.grid) or "") if plan.region else ""
+        empty = missing(scene, window, plan.region)
+        if empty == 1:
+            return replace(plan, problem="The region has no data in this scene: choose another.")
+        hole = f"{share(empty)} of the region has no data and stays empty" if empty else ""
+        plan = replace(plan, warning=". ".join(sentence(s) for s in (outside, hole) if s))
+        if card is None:
+            return replace(plan, problem="There is no model to classify with.")
         needed(scene, card)
     except LulcError as error:
-        return Plan(**{**vars(plan), "problem": _sentence(str(error))})
-    return Plan(**{**vars(plan), "seconds": _seconds(width * height, card, runs)})
+        return replace(plan, problem=sentence(str(error)))
+    pixels = plan.width * plan.height
+    kind = devices.kind(state.device)
+    cost = estimate(pixels, card, kind, state.dtype, runs, cards or {})
+    return replace(plan, cost=cost, problem=_name_problem(state))
 
 
 def arguments(plan: Plan, state: State, out: Path) -> tuple[str, ...]:
-    """The call of `lulc` that carries a plan out into the folder `out`."""
+    """The call of `lulc` that carries a plan out into the folder `out`.
+
+    A polygon that was drawn is kept beside the run's log: the call can be given again.
+    """
     paths = [str(path.resolve()) for path in catalog.scenes()[state.scene]]
     call = ["classify", *paths, "--model", state.model, "--device", state.device]
     call += ["--out", str(out), "--progress", "json", "--json"]
     if state.region_mode == NAMED:
         call += ["--region", state.region_name]
+    elif state.region_mode == POLYGON and plan.region is not None:
+        logs = catalog.log_path(out.name).parent
+        kept = Region(out.name, plan.region.outline, plan.region.crs).save(logs)
+        call += ["--region", str(kept.resolve())]
     elif plan.region is not None:
         call += ["--bbox", *(f"{value:.8f}" for value in plan.region.outline.bounds)]
+        call += ["--crs", plan.region.crs] if plan.region.crs != "EPSG:4326" else []
+    call += ["--tile", str(state.tile)] if state.tile else []
+    call += ["--dtype", state.dtype] if state.dtype != "uint8" else []
     return (*call, *reading(state).arguments())
 
 
 def new_folder(state: State) -> Path:
-    """A folder for a run that does not exist yet: when, what, with what."""
+    """A folder for a run that does not exist yet: as named, or when, what, with what."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = config.workspace().resolve() / "runs"
-    name = f"{stamp}-{state.scene}-{state.model}"
+    name = state.run_name.strip() or f"{stamp}-{state.scene}-{state.model}"
     numbered = (folder / (name if n == 1 else f"{name}-{n}") for n in range(1, 1000))
     return next(path for path in numbered if not path.exists())
 
@@ -131,14 +141,26 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _seconds(pixels: int, card: ModelCard, runs: list[Run]) -> float | None:
-    for run in runs:
-        timings = run.properties.get("lulc:timings")
-        if run.model == card.name and timings:
-            height, width = run.properties["proj:shape"]
-            return 8 + timings["total_s"] * pixels / (width * height)
-    return None
+def megabytes(size: float) -> str:
+    """Bytes for people: 0.4 MB, 58 MB, 1.2 GB."""
+    mega = size / 1e6
+    if mega >= 1000:
+        return f"{mega / 1000:.1f} GB"
+    return f"{mega:.0f} MB" if mega >= 10 else f"{max(mega, 0.1):.1f} MB"
 
 
-def _sentence(text: str) -> str:
+def share(part: float) -> str:
+    """A share for people, never nothing for something: 12 %, under 1 %."""
+    return f"{part:.0%}".replace("%", " %") if part >= 0.01 else "under 1 %"
+
+
+def sentence(text: str) -> str:
+    """A text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def _name_problem(state: State) -> str:
+    name = state.run_name.strip()
+    if name and (Path(name).name != name or name.startswith(".")):
+        return f"Expected a name without slashes or a leading dot for the new run; got {name!r}."
+    return ""

@@ -7,7 +7,9 @@ from typing import Any
 import param
 
 #: How a region is chosen.
-WHOLE, NAMED, DRAWN, TYPED = "Whole scene", "Named", "Drawn", "Coordinates"
+WHOLE, NAMED, BOX, POLYGON, TYPED = (
+    "Whole scene", "Named or from a file", "Box on the map", "Polygon on the map", "Coordinates",
+)  # fmt: skip
 
 
 class State(param.Parameterized):
@@ -28,13 +30,15 @@ class State(param.Parameterized):
     scale = param.Number(default=None, allow_None=True, doc="Reflectance per number.")
     offset = param.Number(default=None, allow_None=True, doc="Reflectance of the number 0.")
 
-    region_mode: Any = param.Selector(default=WHOLE, objects=[WHOLE, NAMED, DRAWN, TYPED])
+    tile = param.Integer(default=None, allow_None=True, bounds=(1, None), doc="Pixels a block.")
+    dtype: Any = param.Selector(default="uint8", objects=["uint8", "float32"])
+    run_name = param.String(doc="Name of the new run; empty makes one.")
+
+    region_mode: Any = param.Selector(default=WHOLE, objects=[WHOLE, NAMED, BOX, POLYGON, TYPED])
     region_name = param.String(doc="Name of the region in the workspace.")
-    drawn = param.Tuple(default=None, length=4, allow_None=True, doc="Box on the map, EPSG:3857.")
-    box = param.Tuple(
-        default=None, length=4, allow_None=True, doc="The drawn box that was taken as region."
-    )
-    typed = param.String(doc="Four numbers, west south east north, in degrees.")
+    corners = param.List(default=[], doc="Corners (x, y) drawn on the map, EPSG:3857.")
+    typed = param.String(doc="Four numbers: west south east north.")
+    typed_crs = param.String(default="EPSG:4326", doc="Their CRS.")
 
     base = param.String(default="True colour", doc="The composite below.")
     overlay = param.String(default="Classes", doc="What lies over it.")

@@ -69,8 +69,9 @@ def button(label: str, **params: Any) -> pmui.Button:
 
 def words(**params: Any) -> pn.pane.HTML:
     """A place for a sentence or two."""
+    styles = {"line-height": "1.35", **params.pop("styles", {})}
     params = {"object": "", "sizing_mode": "stretch_width", "margin": (2, 10), **params}
-    return pn.pane.HTML(**params)
+    return pn.pane.HTML(styles=styles, **params)
 
 
 def alert(**params: Any) -> pmui.Alert:

@@ -10,6 +10,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import shapely
 from odc.geo.geobox import GeoBox
 from pyproj import CRS
@@ -21,6 +22,9 @@ from shapely.geometry.base import BaseGeometry
 from lulc import config, files
 from lulc.errors import RegionError
 from lulc.grid import cut
+
+#: Geometry types of layers, as GDAL says them, that hold anything.
+_MAY_BE_POLYGONS = ("Unknown", "GeometryCollection", "Unknown Z", "GeometryCollection Z")
 
 SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip")
 
@@ -68,7 +72,15 @@ class Region:
         if not path.is_file():
             raise RegionError(f"no such file: {path}")
         try:
-            frame = gpd.read_file(path)
+            layers = _polygon_layers(path)
+            if len(layers) > 1:
+                raise RegionError(
+                    f"expected one layer of polygons in {path}; it has {', '.join(layers)}: "
+                    "save the one you mean as a file of its own"
+                )
+            frame = gpd.read_file(path, layer=next(iter(layers), None))
+        except RegionError:
+            raise
         except Exception as error:  # pyogrio raises several kinds, and json's
             reason = " ".join(str(error).split())
             raise RegionError(
@@ -197,6 +209,12 @@ def regions() -> list[str]:
         if file.suffix.lower() in SUFFIXES
     ]
     return list(dict.fromkeys(found))
+
+
+def _polygon_layers(path: Path) -> list[str]:
+    """The layers of a vector file that may hold polygons."""
+    listed = pyogrio.list_layers(path)
+    return [str(name) for name, kind in listed if kind in _MAY_BE_POLYGONS or "Polygon" in kind]
 
 
 def _polygons(geometry: BaseGeometry) -> BaseGeometry:
