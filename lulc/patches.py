@@ -75,15 +75,31 @@ class Patches:
         )
 
     @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean activation over the pixels labelled as each group, (label, group); NaN for none."""
+        n = self.mean.shape[1]
+        totals = np.zeros((n, n))
+        np.add.at(totals, self.given, self.mean * self.pixels[:, None])
+        labelled = np.bincount(self.given, weights=self.pixels, minlength=n)
+        return ratio(totals, np.broadcast_to(labelled[:, None], totals.shape))
+
+    @property
     def thresholds(self) -> NDArray[np.float64]:
         """Mean activation of each group over the pixels labelled as it, (group,); NaN for none.
 
         Equation 2 of Northcutt et al.
         """
-        n = self.mean.shape[1]
-        own = np.take_along_axis(self.mean, self.given[:, None], axis=1)[:, 0]
-        total = np.bincount(self.given, weights=own * self.pixels, minlength=n)
-        return ratio(total, np.bincount(self.given, weights=self.pixels, minlength=n))
+        return np.diagonal(self.means)
+
+    @property
+    def unknown(self) -> NDArray[np.int64]:
+        """Groups on whose labels the activations of another group are larger on average.
+
+        Either the model does not know them, and contradicts them whatever they are, or most
+        of their labels are wrong.
+        """
+        means = np.nan_to_num(self.means, nan=-1.0)
+        return np.flatnonzero((means.argmax(axis=1) != np.arange(len(means))) & (means[:, 0] >= 0))
 
     @property
     def contradicted(self) -> NDArray[np.bool_]:

@@ -85,6 +85,8 @@ class Suspects:
     """Patches of the reference, those too small to be listed too."""
     seen_share: float | None
     """Share of the labelled pixels in the model's training areas; None if it does not tell."""
+    unknown: tuple[Group, ...]
+    """Listed classes that are contradicted on average: `lulc.patches.Patches.unknown`."""
     layer: Path
     """GeoTIFF of the score in percent."""
     path: Path
@@ -93,12 +95,18 @@ class Suspects:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before using the list, a sentence each."""
-        if not self.seen_share:
-            return ()
-        return (
-            f"{self.seen_share:.1%} of the labelled pixels lie in the model's training areas: "
-            "what is wrong there it may have learnt, and then it is not found.",
-        )
+        said = []
+        if self.unknown:
+            said.append(
+                f"The activations contradict {', '.join(group.name for group in self.unknown)} "
+                "on average: the model hardly knows them, or most of their labels are wrong."
+            )
+        if self.seen_share:
+            said.append(
+                f"{self.seen_share:.1%} of the labelled pixels lie in the model's training areas: "
+                "what is wrong there it may have learnt, and then it is not found."
+            )
+        return tuple(said)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `lulc suspects`."""
@@ -187,7 +195,12 @@ def suspects(
             )
         )
     _write(path, listed, str(grid.crs))
-    return Suspects(opened.id, tuple(listed), len(patches.given), seen, target, path)
+    unknown = tuple(
+        group
+        for g, group in enumerate(grouping.groups)
+        if g in patches.unknown and any(suspect.given == group for suspect in listed)
+    )
+    return Suspects(opened.id, tuple(listed), len(patches.given), seen, unknown, target, path)
 
 
 def _write(path: Path, listed: Sequence[Suspect], crs: str) -> None:

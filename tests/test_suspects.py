@@ -97,6 +97,14 @@ def test_contradicted_is_what_reaches_the_threshold_of_another_group():
     assert found.suspicious().tolist() == [4, 1]
 
 
+def test_groups_that_the_model_does_not_know():
+    mean = [[0.6, 0.4, 0], [0.9, 0.1, 0], [0.7, 0.3, 0], [0.1, 0.9, 0]]
+    found = patches([0, 0, 1, 1], mean, [100, 100, 300, 100])
+    np.testing.assert_allclose(found.means, [[0.75, 0.25, 0], [0.55, 0.45, 0], [np.nan] * 3])
+    assert found.unknown.tolist() == [1]
+    assert patches([0, 1], [[0.9, 0.1, 0], [0.2, 0.8, 0]]).unknown.tolist() == []
+
+
 def test_small_patches_are_not_listed():
     found = patches([0, 0, 0], [[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], [50, SMALLEST - 1, SMALLEST])
     joined = Patches.joined([found, patches([1], [[0.3, 0.7]])])
@@ -188,15 +196,19 @@ def test_planted_patch_is_the_first(workspace, tmp_path):
     with rasterio.open(workspace / "references" / "sample-truth.tif") as file:
         labels, profile = file.read(), file.profile
     truth = LabelMap.open(workspace / "references" / "sample-truth.tif").read()
-    fields = ndimage.label(truth == 9)[0]
-    largest = fields == np.bincount(fields.ravel())[1:].argmax() + 1
-    labels[0][largest] = 13
+    numbers = ndimage.label(truth == 9)[0]
+    largest = numbers == np.bincount(numbers.ravel())[1:].argmax() + 1
+    rarest = int(np.bincount(truth[truth != 255], minlength=14)[1:].argmin()) + 1
+    labels[0][largest] = rarest
     planted = tmp_path / "planted.tif"
     with rasterio.open(planted, "w", **profile) as file:
         file.write(labels)
         file.update_tags(LULC_LEGEND="lulc13")
-    first = suspects(workspace / "runs" / "run-b", planted, out=tmp_path / "list.gpkg").suspects[0]
-    assert (first.given.id, first.suggested.id) == (13, 9)
+    listed = suspects(workspace / "runs" / "run-b", planted, out=tmp_path / "list.gpkg")
+    assert (listed.suspects[0].given.id, listed.suspects[0].suggested.id) == (rarest, 9)
+    # Most of what is now labelled so is not: the list says what that may mean.
+    assert [group.id for group in listed.unknown] == [rarest]
+    assert "on average" in listed.warnings[0]
 
 
 def test_seen_ground_is_warned_of(workspace, found):
