@@ -1,50 +1,43 @@
 """The main job: a scene, a region of it and a model become a run.
 
-A run is divided into blocks. Whoever computes a block writes it to the run's spool; the one
-coordinator here hands blocks to an executor, counts them, and assembles the map in the end.
-A block that is in the spool is not computed again, so a run that was stopped goes on.
+A run is divided into blocks. Whoever computes a block writes it to the run's spool; the
+coordinator hands blocks to an executor, counts them, and assembles the map in the end. A
+block that is in the spool is not computed again, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
-import getpass
+import hashlib
 import json
 import logging
-import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from rasterio.windows import Window
 
-from lulc import config, contract, files, manifest, mapfile, tiling
+from lulc import config, contract, files, manifest, memory, tiling
+from lulc.coordinator import CancelledError, Coordinator, Progress, silent
 from lulc.device import describe, resolve
 from lulc.errors import RunError
 from lulc.inputs import needed
 from lulc.mapfile import MapFormat
 from lulc.model import Model
 from lulc.region import Region
-from lulc.runs import SPOOL, Run
+from lulc.request import absolute, request_of, stamps, task_of
+from lulc.runs import CANCELLED, SPOOL, Run, new_folder
 from lulc.scene import Scene
-from lulc.spool import claimed
+from lulc.spool import Spool, claimed, stored_request
 from lulc.task import Task
-from lulc.tiling import Block
+
+__all__ = ["CancelledError", "classify", "resume"]
 
 logger = logging.getLogger(__name__)
-
-#: Called with the blocks done and the blocks of the run, those found done included.
-Progress = Callable[[int, int], None]
-
-#: Blocks handed to the executor at once: enough to keep workers busy, few to take back.
-_AHEAD = 4
-
-
-class CancelledError(RunError):
-    """The run was stopped on request; the same command goes on with it."""
 
 
 def classify(
@@ -56,8 +49,9 @@ def classify(
     device: str = "auto",
     tile: int | None = None,
     dtype: str = "uint8",
+    spool: str | None = None,
     executor: Executor | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
     warn: Callable[[str], object] = logger.warning,
 ) -> Run:
@@ -66,10 +60,10 @@ def classify(
     `out` is the run's folder, by default a new one in the workspace. A folder that holds the
     same run unfinished is continued. `tile` is the side of a block in pixels, rounded to the
     model's stride; the result does not depend on it. `executor` computes the blocks, by
-    default two threads, so that one reads and writes while the other is in the network.
+    default threads, so that one reads and writes while another is in the network. `spool` is
+    a URL of an object store for the blocks, where workers and `out` share no folder.
     Raises LulcError for what does not fit, CancelledError when `cancelled()` turns true.
     """
-    begin = perf_counter()
     if dtype not in ("uint8", "float32"):
         raise RunError(f"expected --dtype uint8 or float32; got {dtype}")
     card = model.card
@@ -79,132 +73,122 @@ def classify(
     warnings += [beyond] if beyond else []
     for message in warnings:
         warn(message)
-    out = out or _new_folder(scene, model)
+    out = out or new_folder(scene.name, card.name)
+    read = absolute(needed(scene, card))
     task = Task(
-        scene=needed(scene, card),
+        scene=read,
         model=model,
         device=device,
         region=region,
         window=window,
         layout=MapFormat(card.legend, dtype),
-        tile=_tile(model, window, tile),
-        spool=out / SPOOL,
+        tile=_tile(model, window, tile, out),
+        spool=Spool(str((out / SPOOL).absolute())),
+        stamps=stamps(read),
     )
-    request = task.request()
-    with claimed(out, request):
-        if executor is None:
-            place = describe(resolve(device))
-            model.predictor(device)  # a corrupt model ends it here, before any block
-        else:
-            place = device  # the workers have the devices, not necessarily this machine
-        blocks = tiling.blocks(
-            scene.shape, window, tile=task.tile, halo=card.halo, stride=card.stride
-        )
-        network_s = _run_blocks(task, blocks, executor, progress, cancelled)
-        if task.request() != request:
-            raise RunError(
-                f"the files of {scene.name} or {card.name} changed while it was classified: "
-                f"delete {out} and classify again"
-            )
-        computed = perf_counter()
-        places = [(task.path(block), task.place(block)) for block in blocks]
-        mapfile.assemble(places, out / "map.tif", task.layout, task.grid)
-        facts = {
-            "lulc:warnings": warnings,
-            "lulc:device": place,
-            "lulc:tile": task.tile,
-            "lulc:halo": card.halo,
-            "lulc:blocks": len(blocks),
-            "lulc:timings": {
-                "total_s": round(perf_counter() - begin, 3),
-                "network_s": round(network_s, 3),
-                "assemble_s": round(perf_counter() - computed, 3),
-            },
-            "lulc:host": platform.node(),
-            "lulc:user": _user(),
-        }
-        item = manifest.item(task, out / "map.tif", facts, datetime.now(UTC))
-        files.write_text(out / "map.qml", manifest.qgis_style(card.legend))
-        files.write_text(out / "run.json", json.dumps(item, indent=1, ensure_ascii=False) + "\n")
-    shutil.rmtree(task.spool, ignore_errors=True)
+    if spool is not None:
+        task = replace(task, spool=_remote(spool, task, out))
+    return _run(task, out, warnings, executor, progress, cancelled)
+
+
+def resume(
+    out: Path,
+    *,
+    device: str | None = None,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Go on with the unfinished run in a folder, as it was asked for; `device` may be another.
+
+    Raises LulcError when the folder holds no such run, or the scene's files or the model are
+    not those it began with.
+    """
+    request = stored_request(out)
+    if request is None:
+        finished = " (it is finished)" if (out / "run.json").is_file() else ""
+        raise RunError(f"expected the folder of an unfinished run; got {out}{finished}")
+    task = task_of(request, (out / SPOOL).absolute())
+    warnings = contract.check(task.scene, task.model.card, task.window)
+    if device is not None:
+        task = replace(task, device=device)
+    return _run(task, out, warnings, executor, progress, cancelled)
+
+
+def _run(
+    task: Task,
+    out: Path,
+    warnings: list[str],
+    executor: Executor | None,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> Run:
+    """Compute what is not there yet, assemble the map, describe the run."""
+    begin = perf_counter()
+    # Elsewhere, the workers have the devices, not necessarily this machine.
+    place = task.device if executor else describe(resolve(task.device))
+    coordinator = Coordinator(executor, progress=progress, cancelled=cancelled)
+    with claimed(out, request_of(task)):
+        try:
+            # Unless a process was killed after its last line and before it had cleaned up.
+            if not (out / "run.json").exists():
+                if executor is None:
+                    task.model.predictor(task.device)  # a corrupt model ends it before any block
+                spent = coordinator.compute(task)
+                task.check_unchanged()
+                computed = perf_counter()
+                coordinator.assemble(task, out / "map.tif")
+                seconds = {f"{part}_s": value for part, value in spent._asdict().items()}
+                seconds["assemble_s"] = perf_counter() - computed
+                seconds["total_s"] = perf_counter() - begin
+                _describe(task, out, {"lulc:warnings": warnings, "lulc:device": place}, seconds)
+        except CancelledError as error:
+            (out / SPOOL / CANCELLED).touch()
+            raise CancelledError(f"{error}; lulc classify --resume {out} goes on") from None
+        task.spool.clear()
+        shutil.rmtree(out / SPOOL, ignore_errors=True)
     return Run.open(out)
 
 
-def _run_blocks(
-    task: Task,
-    blocks: Sequence[Block],
-    executor: Executor | None,
-    progress: Progress | None,
-    cancelled: Callable[[], bool],
-) -> float:
-    """Have every block computed that is not in the spool. Returns seconds in the network."""
-    waiting = [block for block in blocks if not task.path(block).is_file()]
-    done, seconds = len(blocks) - len(waiting), 0.0
-    report = progress or _silent
-    report(done, len(blocks))
-    todo = iter(waiting)
-    with _pool(executor) as pool:
-        running: set[Future[float]] = set()
-        try:
-            while True:
-                while len(running) < _AHEAD and (block := next(todo, None)) is not None:
-                    running.add(pool.submit(task.compute, block))
-                if not running:
-                    return seconds
-                finished, running = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    seconds += future.result()
-                    done += 1
-                    report(done, len(blocks))
-                if cancelled():
-                    raise CancelledError(
-                        f"cancelled after {done} of {len(blocks)} blocks; the same command "
-                        f"with --out {task.spool.parent} goes on"
-                    )
-        finally:
-            for future in running:
-                future.cancel()
+def _describe(
+    task: Task, out: Path, facts: Mapping[str, Any], seconds: Mapping[str, float]
+) -> None:
+    """Write what is beside the map; `run.json`, with which the run is finished, last."""
+    card = task.model.card
+    facts = {
+        **facts,
+        "lulc:tile": task.tile,
+        "lulc:halo": card.halo,
+        "lulc:blocks": len(task.blocks()),
+        "lulc:timings": {name: round(value, 3) for name, value in seconds.items()},
+    }
+    item = manifest.item(task, out / "map.tif", facts, datetime.now(UTC))
+    files.write_text(out / "map.qml", manifest.qgis_style(card.legend))
+    files.write_text(out / "run.json", json.dumps(item, indent=1, ensure_ascii=False) + "\n")
 
 
-def _silent(done: int, total: int) -> None:
-    """No progress."""
-
-
-@contextmanager
-def _pool(executor: Executor | None) -> Iterator[Executor]:
-    if executor is not None:
-        yield executor
-        return
-    pool = ThreadPoolExecutor(2, thread_name_prefix="lulc-block")
-    try:
-        yield pool
-    finally:
-        # After an error or a cancel, a block under way is not waited for.
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _tile(model: Model, window: Window, tile: int | None) -> int:
-    """The tile asked for, rounded up to the stride; or one that fits the memory."""
+def _tile(model: Model, window: Window, tile: int | None, out: Path) -> int:
+    """The tile asked for, rounded up to the stride; or the run's own; or one that fits."""
     network = model.card.network
     if tile is not None:
         if tile < 1:
             raise RunError(f"expected --tile of at least 1 pixel; got {tile}")
         return -(-tile // network.stride) * network.stride
-    pixels = config.BLOCK_MIB * 2**20 // network.bytes_per_pixel
+    begun = stored_request(out)
+    if begun is not None:  # with the memory of another day, another tile would fit
+        return int(begun["tile"])
+    room = min(config.BLOCK_MIB * 2**20, memory.available() // 2)
+    pixels = room // network.bytes_per_pixel
     return tiling.fit_tile(window, halo=network.halo, stride=network.stride, pixels=pixels)
 
 
-def _new_folder(scene: Scene, model: Model) -> Path:
-    """A folder in the workspace that does not exist: when, what, with what."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-{scene.name}-{model.card.name}"
-    folder = config.workspace() / "runs"
-    candidates = (folder / (name if n == 1 else f"{name}-{n}") for n in range(1, 1000))
-    return next(path for path in candidates if not path.exists())
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container's user without a name
-        return "unknown"
+def _remote(url: str, task: Task, out: Path) -> Spool:
+    """The run's own folder under a URL: no two runs share one."""
+    if "://" not in url or url.startswith("file:"):
+        raise RunError(
+            f"expected --spool with the URL of an object store, such as s3://bucket/folder; got "
+            f"{url} (a folder that all workers see needs no --spool: give it to --out)"
+        )
+    said = json.dumps([str(out.resolve()), request_of(task)], sort_keys=True)
+    key = hashlib.sha256(said.encode()).hexdigest()[:12]
+    return Spool(f"{url.rstrip('/')}/{out.name}-{key}")

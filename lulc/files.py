@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from pathlib import Path
 #: by means that are the whole process's, and two threads undo each other's.
 MAKING_RASTER = threading.Lock()
 
+#: The names of `replacing`'s temporary files, and of what GDAL puts beside them.
+_TEMPORARY = re.compile(r"\..+-\d+-[0-9a-f]{6}(\..+)?")
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -23,12 +27,20 @@ def replacing(path: Path) -> Iterator[Path]:
     Keeps the suffix, which GDAL and Keras read the format from. The folder must be there: a
     worker that is late must not bring a deleted run's folder back.
     """
+    # `sweep` knows these names.
     temporary = path.with_name(f".{path.stem}-{os.getpid()}-{os.urandom(3).hex()}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder while they were `replacing` its files."""
+    for path in folder.glob(".*-*-*"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -45,6 +57,15 @@ def check_room(folder: Path, needed: float) -> None:
     """
     if shutil.disk_usage(folder).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def stamp(path: str | Path) -> list[int]:
+    """Size in bytes and time of change in nanoseconds of a file; empty where there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
 
 
 def sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import platform
@@ -46,7 +47,7 @@ def item(task: Task, map_path: Path, facts: Mapping[str, Any], created: datetime
     `facts` are further properties, such as warnings and timings.
     """
     scene, model, layout, grid = task.scene, task.model, task.layout, task.grid
-    card, request = model.card, task.request()
+    card, window = model.card, task.window
     outline = grid.extent.to_crs("EPSG:4326").geom
     properties = {
         "title": f"Land cover of {scene.name} by {card.name}",
@@ -56,7 +57,9 @@ def item(task: Task, map_path: Path, facts: Mapping[str, Any], created: datetime
         "processing:software": {"lulc": __version__, **_versions()},
         "lulc:scene": _scene(scene),
         "lulc:region": task.region and task.region.to_dict(),
-        "lulc:window": request["window"],
+        "lulc:window": [
+            int(v) for v in (window.col_off, window.row_off, window.width, window.height)
+        ],
         "lulc:model": {"name": card.name, "path": str(model.path), "weights": card.weights},
         "lulc:normalisation": {
             "mean": [band.mean for band in card.bands],
@@ -69,6 +72,8 @@ def item(task: Task, map_path: Path, facts: Mapping[str, Any], created: datetime
         "lulc:simulated": scene.simulated,
         "lulc:model_simulated": card.simulated,
         "lulc:footprints": card.footprints,
+        "lulc:host": platform.node(),
+        "lulc:user": _user(),
         **facts,
     }
     made = pystac.Item(
@@ -222,6 +227,13 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        return "unknown"
 
 
 def _multihash(sha256: str) -> str:

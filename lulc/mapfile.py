@@ -71,8 +71,11 @@ class MapFormat:
         return bands
 
 
-def write_block(path: Path, bands: np.ndarray, layout: MapFormat, grid: GeoBox) -> None:
-    """Write one block's bands, whole or not at all. Raises OSError when the disk is full."""
+def encoded(bands: np.ndarray, layout: MapFormat, grid: GeoBox) -> bytes:
+    """One block's bands (band, y, x) as the bytes of a GeoTIFF.
+
+    In memory: GDAL closes a file that did not fit on the disk without a word.
+    """
     profile = {
         "driver": "GTiff",
         "count": bands.shape[0],
@@ -87,11 +90,10 @@ def write_block(path: Path, bands: np.ndarray, layout: MapFormat, grid: GeoBox) 
         "interleave": "band",
         "blockysize": min(256, bands.shape[1]),
     }
-    # Through memory: GDAL closes a file that did not fit on the disk without a word.
-    with files.replacing(path) as temporary, MemoryFile() as memory:
+    with MemoryFile() as memory:
         with files.MAKING_RASTER, memory.open(**profile) as target:
             target.write(bands)
-        temporary.write_bytes(memory.getbuffer())
+        return bytes(memory.getbuffer())
 
 
 def assemble(
@@ -149,7 +151,12 @@ def _overviews(mosaic: Path, spool: Path, layout: MapFormat) -> list[Path]:
                 "BIGTIFF": "IF_SAFER",
             }
             path = spool / f"overview-{len(made) + 1}.tif"
-            with rasterio.open(path, "w", **profile) as target:
+            # Under a name of its own until it is whole: a cancelled run may still be at this
+            # when it is asked for again.
+            with (
+                files.replacing(path) as temporary,
+                rasterio.open(temporary, "w", **profile) as target,
+            ):
                 for row in range(0, height, step):
                     for column in range(0, width, step):
                         window = Window(
@@ -171,25 +178,39 @@ def _halved(source: rasterio.DatasetReader, window: Window, layout: MapFormat) -
     )
     pixels = source.read(window=below)
     odd = [(0, 2 * n - have) for n, have in zip(shape, pixels.shape[1:], strict=True)]
-    pixels = np.pad(pixels, [(0, 0), *odd], mode="edge")
-    fours = pixels.reshape(pixels.shape[0], shape[0], 2, shape[1], 2).transpose(2, 4, 0, 1, 3)
-    fours = fours.reshape(4, *fours.shape[2:])
-    there = fours[:, 0] != NODATA if layout.dtype == "uint8" else ~np.isnan(fours[:, 0])
-    # The class that most of the four have; of equally frequent ones the first met.
-    votes = np.stack(
-        [
-            sum(((fours[i, 0] == fours[j, 0]) & there[i] & there[j]).astype(int) for j in range(4))
-            for i in range(4)
-        ]
-    )
+    pixels = np.pad(pixels, [(0, 0), *odd], mode="edge") if any(map(sum, odd)) else pixels
+    fours = [pixels[:, y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    classes = [np.ascontiguousarray(four[0]) for four in fours]
+    there = [c != NODATA if layout.dtype == "uint8" else ~np.isnan(c) for c in classes]
+    number = np.add.reduce(there, dtype=np.uint8)
     halved = np.empty((pixels.shape[0], *shape), pixels.dtype)
-    halved[0] = np.take_along_axis(fours[:, 0], votes.argmax(axis=0)[None], axis=0)[0]
-    number = np.maximum(there.sum(axis=0), 1)
-    total = np.where(there[:, None], fours[:, 1:], 0).astype(np.float32).sum(axis=0)
-    mean = total / number
-    halved[1:] = np.rint(mean) if layout.dtype == "uint8" else mean
-    halved[:, ~there.any(axis=0)] = layout.nodata
+    halved[0] = _most_frequent(classes, there)
+    full = bool((number == 4).all())
+    for band in range(1, pixels.shape[0]):
+        parts = [four[band] for four in fours]
+        if full and layout.dtype == "uint8":
+            # As np.rint of the mean, halves to even, in whole numbers: six times as fast.
+            total = np.add.reduce(parts, dtype=np.uint16)
+            halved[band] = (total + 1 + (total >> 2 & 1)) >> 2
+            continue
+        counted = [np.where(t, part, 0) for t, part in zip(there, parts, strict=True)]
+        mean = np.add.reduce(counted, dtype=np.float32) / np.maximum(number, 1)
+        halved[band] = np.rint(mean) if layout.dtype == "uint8" else mean
+    halved[:, number == 0] = layout.nodata
     return halved
+
+
+def _most_frequent(classes: Sequence[np.ndarray], there: Sequence[np.ndarray]) -> np.ndarray:
+    """The class that most of four pixels have; of equally frequent ones the first met."""
+    best, most = classes[0], np.zeros(classes[0].shape, np.uint8)
+    for mine, mine_there in zip(classes, there, strict=True):
+        votes = np.zeros_like(most)
+        for other in classes:
+            votes += mine == other
+        votes *= mine_there
+        best = np.where(votes > most, mine, best)
+        most = np.maximum(votes, most)
+    return best
 
 
 def _virtual(

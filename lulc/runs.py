@@ -11,7 +11,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 #: Folder inside a run that holds its blocks until the map is assembled.
 SPOOL = "spool"
+
+#: Files in it: what is classified, who is at it, and that it was stopped on request.
+REQUEST, LOCK, CANCELLED = "request.json", "lock", "cancelled"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,10 @@ class Run:
             raise RunError(f"expected a run's folder or one of {known}; got {path_or_id}")
         if not (path / "run.json").is_file():
             if (path / SPOOL).is_dir():
-                raise RunError(f"the run in {path} is not finished: give its command again")
+                raise RunError(
+                    f"the run in {path} is not finished: lulc classify --resume {path} goes on "
+                    f"with it, lulc runs delete {path.name} removes it"
+                )
             raise RunError(f"expected a run in {path}; there is no run.json")
         try:
             item = json.loads((path / "run.json").read_text(encoding="utf-8"))
@@ -150,6 +156,15 @@ def runs() -> list[Run]:
             except RunError as error:
                 logger.warning("%s", error)
     return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def new_folder(scene: str, model: str) -> Path:
+    """A folder in the workspace that does not exist yet: when, what, with what."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    name = f"{stamp}-{scene}-{model}"
+    folder = config.workspace() / "runs"
+    candidates = (folder / (name if n == 1 else f"{name}-{n}") for n in range(1, 1000))
+    return next(path for path in candidates if not path.exists())
 
 
 def delete(run: Run) -> None:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from lulc import mapfile
+from lulc import files, mapfile, tiling
+from lulc.errors import RunError
 from lulc.grid import cut
 from lulc.inputs import read_input
 from lulc.mapfile import MapFormat
 from lulc.model import Model
 from lulc.region import Region
 from lulc.scene import Scene
+from lulc.spool import Spool
 from lulc.tiling import Block
+
+
+class Seconds(NamedTuple):
+    """Where the time of a block went."""
+
+    read: float
+    """Reading the scene."""
+    network: float
+    """In the network, with waiting for it."""
+    write: float
+    """Encoding, compressing and writing."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +52,22 @@ class Task:
     """How classes and activations are stored."""
     tile: int
     """Side of a block in pixels, a multiple of the model's stride."""
-    spool: Path
+    spool: Spool
     """Where blocks are written."""
+    stamps: Mapping[str, list[int]]
+    """Size in bytes and time of change in nanoseconds of the scene's local files, by path."""
 
-    def path(self, block: Block) -> Path:
-        """The file of a block."""
-        return self.spool / f"{block.name}.tif"
+    @property
+    def grid(self) -> GeoBox:
+        """The map's grid."""
+        return cut(self.scene.grid, self.window)
+
+    def blocks(self) -> list[Block]:
+        """The blocks of the run, row by row."""
+        card = self.model.card
+        return tiling.blocks(
+            self.scene.shape, self.window, tile=self.tile, halo=card.halo, stride=card.stride
+        )
 
     def place(self, block: Block) -> Window:
         """The window of a block in the map."""
@@ -57,48 +79,49 @@ class Task:
             core.height,
         )
 
-    @property
-    def grid(self) -> GeoBox:
-        """The map's grid."""
-        return cut(self.scene.grid, self.window)
+    def compute(self, block: Block) -> Seconds:
+        """Compute one block and write it to the spool.
 
-    def compute(self, block: Block) -> float:
-        """Compute one block and write it to the spool. Returns the seconds in the network."""
-        values, valid = read_input(self.scene, self.model.card, block.readable(self.scene.shape))
-        values, valid = block.pad(values), block.pad(valid)
-        inside = block.crop(valid)
-        mask = self.region.mask(self.scene.grid, block.core) if self.region else None
-        inside = inside if mask is None else inside & mask
+        Raises RunError when the scene's files are not those the run began with, or when the
+        memory does not suffice.
+        """
         begin = perf_counter()
-        if inside.any():
-            predict = self.model.predictor(self.device)
-            bands = self.layout.encode(block.crop(predict(values, valid)), inside)
-        else:
-            shape = (self.layout.count, *inside.shape)
-            bands = np.full(shape, self.layout.nodata, self.layout.dtype)
-        seconds = perf_counter() - begin
-        grid = cut(self.scene.grid, block.core)
-        mapfile.write_block(self.path(block), bands, self.layout, grid)
-        return seconds
+        try:
+            values, valid = read_input(
+                self.scene, self.model.card, block.readable(self.scene.shape)
+            )
+            # After reading: what was read before a change counts, what may be mixed does not.
+            self.check_unchanged()
+            values, valid = block.pad(values), block.pad(valid)
+            inside = block.crop(valid)
+            mask = self.region.mask(self.scene.grid, block.core) if self.region else None
+            inside = inside if mask is None else inside & mask
+            read = network = perf_counter()
+            if inside.any():
+                activations = self.model.predictor(self.device)(values, valid)
+                network = perf_counter()
+                bands = self.layout.encode(block.crop(activations), inside)
+                del activations
+            else:
+                shape = (self.layout.count, *inside.shape)
+                bands = np.full(shape, self.layout.nodata, self.layout.dtype)
+            grid = cut(self.scene.grid, block.core)
+            self.spool.write(block.name, mapfile.encoded(bands, self.layout, grid))
+        except Exception as error:
+            if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+                raise RunError(
+                    f"out of memory on a block of {self.tile} pixels a side: free some memory and "
+                    "give the command again (finished blocks are kept), or begin a new run with "
+                    "a smaller --tile"
+                ) from error
+            raise
+        return Seconds(read - begin, network - read, perf_counter() - network)
 
-    def request(self) -> dict[str, Any]:
-        """What makes two runs the same run: all that the map depends on, as it is now."""
-        sources = []
-        for scene in (self.scene, self.scene.patch):
-            for file in scene.files if scene else ():
-                path = Path(file.path)
-                stamp = [path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else []
-                sources.append([file.name, file.path, file.number, file.scale, file.offset, stamp])
-        window = self.window
-        outline = self.region.outline.wkb if self.region else b""
-        return {
-            "sources": sources,
-            "weights": self.model.card.weights,
-            "card": hashlib.sha256(self.model.card.to_json().encode()).hexdigest(),
-            "window": [
-                int(v) for v in (window.col_off, window.row_off, window.width, window.height)
-            ],
-            "outline": hashlib.sha256(outline).hexdigest(),
-            "dtype": self.layout.dtype,
-            "tile": self.tile,
-        }
+    def check_unchanged(self) -> None:
+        """Raise RunError when a file of the scene is not as it was when the run began."""
+        for path, stamp in self.stamps.items():
+            if files.stamp(path) != stamp:
+                raise RunError(
+                    f"{path} changed while {self.scene.name} was classified: put it back as it "
+                    "was (with its time of change) and give the command again, or delete the run"
+                )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
+import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +23,20 @@ from hypothesis import strategies as st
 from models import random_model
 from rasterio.windows import Window
 
-from lulc import config, sample
-from lulc.classify import CancelledError, classify
+from lulc import config, files, mapfile, sample
+from lulc.classify import CancelledError, classify, resume
 from lulc.errors import ModelError, RegionError, RunError, SceneError
 from lulc.grid import cut
 from lulc.inputs import needed, read_input
+from lulc.mapfile import MapFormat
 from lulc.model import Model
 from lulc.region import Region
+from lulc.request import request_of, stamps, task_of
 from lulc.runs import Run
 from lulc.scene import Scene
+from lulc.spool import Spool
+from lulc.task import Task
+from lulc.unfinished import Unfinished, unfinished
 
 SIZE = 200
 
@@ -241,8 +251,6 @@ def test_a_cancelled_run_goes_on_and_ends_the_same(scene, model, tmp_path):
 
 
 def test_blocks_that_are_there_are_not_computed_again(scene, model, tmp_path, monkeypatch):
-    from lulc.task import Task
-
     calls = []
     compute = Task.compute
 
@@ -263,13 +271,27 @@ def test_blocks_that_are_there_are_not_computed_again(scene, model, tmp_path, mo
     assert len(calls) - 7 == 25 - before
 
 
-def test_a_task_can_be_sent_to_another_process(scene, model, tmp_path):
-    from lulc.mapfile import MapFormat
-    from lulc.task import Task
-
-    layout = MapFormat(model.card.legend)
-    task = Task(scene, model, "cpu", None, scene.whole(), layout, 48, tmp_path)
-    assert pickle.loads(pickle.dumps(task)) == task
+def test_a_task_can_be_sent_to_another_process_and_kept_as_json(scene, model, tmp_path):
+    region = Region("a circle", shapely.Point(560500, 6728500).buffer(300), "EPSG:3067")
+    patched = replace(scene, patch=replace(scene, name="patch"))
+    for some in (None, region):
+        task = Task(
+            scene=patched,
+            model=model,
+            device="cpu",
+            region=some,
+            window=scene.whole(),
+            layout=MapFormat(model.card.legend, "float32"),
+            tile=48,
+            spool=Spool(str(tmp_path)),
+            stamps=stamps(scene),
+        )
+        assert list(task.stamps) == [scene.files[0].path]
+        assert pickle.loads(pickle.dumps(task)) == task
+        # Sent with every block: it must not carry the list of them.
+        task.blocks()
+        assert len(pickle.dumps(task)) < 50_000
+        assert task_of(json.loads(json.dumps(request_of(task))), tmp_path) == task
 
 
 def test_an_output_folder_that_exists_is_left_alone(scene, model, whole, tmp_path):
@@ -289,6 +311,193 @@ def test_another_run_does_not_go_on_with_a_folder(scene, model, tmp_path):
         classify(scene, model, out=tmp_path / "run", tile=48, cancelled=lambda: True)
     with pytest.raises(RunError, match="another unfinished run"):
         classify(scene, model, out=tmp_path / "run", tile=96)
+
+
+class Seen(list):
+    """The blocks that were said to be done."""
+
+    def __call__(self, done: int, _total: int) -> None:
+        self.append(done)
+
+
+def stopped(scene, model, out, **settings) -> None:
+    """A run that is cancelled after some blocks."""
+    seen = Seen()
+    with pytest.raises(CancelledError, match="goes on"):
+        classify(
+            scene, model, out=out, tile=48, cancelled=lambda: len(seen) > 4,
+            progress=seen, **settings,
+        )  # fmt: skip
+
+
+def test_a_run_goes_on_from_its_folder_alone(scene, model, tmp_path, monkeypatch):
+    bounds = cut(scene.grid, Window(20, 30, 150, 140)).boundingbox
+    middle = ((bounds.left + bounds.right) / 2, (bounds.bottom + bounds.top) / 2)
+    settings = {"region": Region("c", shapely.Point(middle).buffer(600), "EPSG:3067")}
+    whole = classify(scene, model, out=tmp_path / "whole", tile=48, dtype="float32", **settings)
+    # Begun with paths that hold in one folder only, gone on with in another.
+    monkeypatch.chdir(Path(scene.files[0].path).parent)
+    stopped(Scene.open("bands.tif"), model, tmp_path / "run", dtype="float32", **settings)
+    monkeypatch.chdir(tmp_path)
+    kept = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "run/spool").glob("0*.tif")}
+    seen = Seen()
+    run = resume(tmp_path / "run", progress=seen)
+    assert 0 < len(kept) <= seen[0] < seen[-1]
+    assert run.map_path.read_bytes() == whole.map_path.read_bytes()
+    assert run.properties["lulc:region"] == whole.properties["lulc:region"]
+    assert sorted(p.name for p in run.path.iterdir()) == sorted(
+        p.name for p in whole.path.iterdir()
+    )
+    with pytest.raises(RunError, match="it is finished"):
+        resume(tmp_path / "run")
+
+
+def test_a_run_goes_on_with_the_tile_it_began_with(scene, model, tmp_path, monkeypatch):
+    seen = Seen()
+    with pytest.raises(CancelledError):
+        classify(scene, model, out=tmp_path / "run", cancelled=lambda: len(seen) > 1,
+                 progress=seen)  # fmt: skip
+    before = Unfinished(tmp_path / "run").summary()
+    monkeypatch.setattr("lulc.memory.available", lambda: 3 * 2**20)
+    run = classify(scene, model, out=tmp_path / "run")
+    assert run.properties["lulc:blocks"] == before["blocks"]
+    less = classify(scene, model, out=tmp_path / "less")
+    assert less.properties["lulc:tile"] < run.properties["lulc:tile"]
+    assert less.map_path.read_bytes() == run.map_path.read_bytes()
+
+
+def test_a_stopped_run_is_listed_and_can_be_deleted(scene, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("LULC_WORKSPACE", str(tmp_path))
+    out = tmp_path / "runs" / "one"
+    stopped(scene, model, out)
+    (found,) = unfinished()
+    said = found.summary()
+    assert (said["id"], said["state"], said["blocks"]) == ("one", "cancelled", 25)
+    assert 4 <= said["blocks_done"] < 25
+    assert said["scene"] == scene.name
+    assert said["model"] == "tiny"
+    with FileLock(out / "spool" / "lock"):
+        assert found.state == "running"
+        with pytest.raises(RunError, match="stop it first"):
+            found.delete()
+    with pytest.raises(RunError, match=r"lulc classify --resume .* goes on"):
+        Run.open("one")
+    found.delete()
+    assert not list((tmp_path / "runs").iterdir())
+    assert not unfinished()
+
+
+def test_a_file_that_changes_underneath_stops_the_run_which_goes_on_later(folder, model, tmp_path):
+    copy = tmp_path / "bands.tif"
+    shutil.copy2(folder / "bands.tif", copy)
+    scene = Scene.open(copy)
+    whole = classify(scene, model, out=tmp_path / "whole", tile=48)
+
+    def touch(done: int, _total: int) -> None:
+        if done == 3:
+            os.utime(copy)
+
+    with pytest.raises(RunError, match=r"bands\.tif changed while .* was classified"):
+        classify(scene, model, out=tmp_path / "run", tile=48, progress=touch)
+    kept = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "run/spool").glob("0*.tif")}
+    with pytest.raises(RunError, match="another unfinished run"):
+        classify(scene, model, out=tmp_path / "run", tile=48)
+    shutil.copy2(folder / "bands.tif", copy)
+    seen = Seen()
+    run = resume(tmp_path / "run", progress=seen)
+    assert 3 <= len(kept) == seen[0] < 25
+    assert run.map_path.read_bytes() == whole.map_path.read_bytes()
+
+
+def test_a_block_without_memory_stops_the_run_which_goes_on_later(
+    scene, model, tmp_path, monkeypatch
+):
+    calls: list[int] = []
+    encode = MapFormat.encode
+
+    def short_of_memory(layout, activations, valid):
+        calls.append(1)
+        if len(calls) == 5:
+            raise MemoryError
+        return encode(layout, activations, valid)
+
+    monkeypatch.setattr(MapFormat, "encode", short_of_memory)
+    with pytest.raises(RunError, match=r"out of memory on a block of 48 pixels.*smaller --tile"):
+        classify(scene, model, out=tmp_path / "run", tile=48)
+    assert Unfinished(tmp_path / "run").state == "stopped"
+    calls += [1] * 5
+    assert resume(tmp_path / "run").properties["lulc:blocks"] == 25
+
+
+@pytest.mark.parametrize("when", ["a block", "the map"])
+def test_a_full_disk_stops_the_run_which_goes_on_later(scene, model, tmp_path, monkeypatch, when):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    write, room = Spool.write, files.check_room
+    calls: list[str] = []
+
+    def limited(spool, name, block):
+        calls.append(name)
+        if when == "a block" and len(calls) == 5:
+            raise full
+        write(spool, name, block)
+
+    def no_room(*_):
+        raise full
+
+    monkeypatch.setattr(Spool, "write", limited)
+    if when == "the map":
+        monkeypatch.setattr(files, "check_room", no_room)
+    with pytest.raises(RunError, match=r"disk of .*run is full.*finished blocks are kept"):
+        classify(scene, model, out=tmp_path / "run", tile=48)
+    monkeypatch.setattr(files, "check_room", room)
+    before = len(calls)
+    run = resume(tmp_path / "run")
+    assert run.properties["lulc:blocks"] == 25
+    assert len(calls) == (26 if when == "a block" else 25)
+    assert before >= 5
+
+
+def test_a_cancel_while_the_map_is_assembled_is_heard_at_once(scene, model, tmp_path, monkeypatch):
+    at_work, go_on = threading.Event(), threading.Event()
+    assemble = mapfile.assemble
+
+    def slow(*arguments):
+        at_work.set()
+        go_on.wait(30)
+        assemble(*arguments)
+
+    monkeypatch.setattr(mapfile, "assemble", slow)
+    with pytest.raises(CancelledError, match=r"while the map was assembled.*goes on"):
+        classify(scene, model, out=tmp_path / "run", tile=48, cancelled=at_work.is_set)
+    assert Unfinished(tmp_path / "run").state == "cancelled"
+    monkeypatch.setattr(mapfile, "assemble", assemble)
+    seen = Seen()
+    go_on.set()  # the one before ends meanwhile, and does no harm
+    run = resume(tmp_path / "run", progress=seen)
+    assert seen == [25]
+    assert run.map_path.is_file()
+
+
+def test_what_a_killed_process_left_is_swept_up(scene, model, tmp_path):
+    run = classify(scene, model, out=tmp_path / "whole", tile=48)
+    stopped(scene, model, tmp_path / "run")
+    (tmp_path / "run" / ".map-123-0a1b2c.tif").write_bytes(b"half a map")
+    again = resume(tmp_path / "run")
+    assert sorted(p.name for p in again.path.iterdir()) == sorted(
+        p.name for p in run.path.iterdir()
+    )
+    # Killed between its last line and its cleaning up: nothing is left but to clean up.
+    stopped(scene, model, tmp_path / "other")
+    for file in run.path.iterdir():
+        shutil.copy2(file, tmp_path / "other" / file.name)
+    assert classify(scene, model, out=tmp_path / "other", tile=48).id == "whole"
+    assert not (tmp_path / "other" / "spool").exists()
+
+
+def test_a_spool_that_is_a_folder_is_refused(scene, model, tmp_path):
+    with pytest.raises(RunError, match="expected --spool with the URL"):
+        classify(scene, model, out=tmp_path / "run", spool=str(tmp_path / "spool"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_at_work_is_refused_to_a_second_process(scene, model, tmp_path):

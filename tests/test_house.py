@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: The rooms from the top down. A module imports only from rooms above its own, or from
 #: modules that stand before it in its own room.
 HOUSE = {
-    "ground": "errors config files progress grid",
+    "ground": "errors config memory files progress grid",
     "classes": "legend",
     "rasters": "indices calibration bandfiles scene region composite stac",
     "the simulated region": "lakeland sample",
@@ -33,7 +33,9 @@ HOUSE = {
     "the model": "unet card device model",
     "input": "inputs contract",
     "training": "samples losses train",
-    "classification": "tiling mapfile runs spool task manifest classify",
+    "classification": (
+        "tiling mapfile runs spool unfinished task request manifest coordinator classify"
+    ),
     "scores": (
         "tables grouping counts leakage activations rollup strips confusion "
         "levels reliability ranking histograms attainable parts scores evaluation compare"

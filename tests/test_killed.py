@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -15,9 +16,13 @@ import pytest
 from models import random_model
 
 from lulc import sample
-from lulc.classify import classify
-from lulc.model import Model
-from lulc.scene import Scene
+from lulc.cli import main
+
+#: How often the run is killed here; 25 were done for docs/benchmarks.md.
+KILLS = int(os.environ.get("LULC_TEST_KILLS", "5"))
+
+#: Blocks of the run.
+TOTAL = 144
 
 
 @pytest.fixture(scope="module")
@@ -40,40 +45,69 @@ def blocks(out: Path) -> dict[str, int]:
     return {p.name: p.stat().st_mtime_ns for p in (out / "spool").glob("[0-9]*-[0-9]*.tif")}
 
 
+@pytest.fixture(scope="module")
+def prepared():
+    """Processes forked from one that has imported everything and started nothing.
+
+    Importing takes longer than these runs: the moments are to fall into the run itself.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # too late once TensorFlow is imported
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pyogrio", "tensorflow", "keras", "lulc.classify", "lulc.cli"])
+    return context
+
+
+def begin(prepared, folder: Path, out: Path, log: Path):
+    """Begin the command in a process of its own, which writes its progress to `log`."""
+    process = prepared.Process(target=work, args=(command(folder, out)[3:], log))
+    process.start()
+    return process
+
+
+def work(arguments: list[str], log: Path) -> None:
+    """What the process does: the command, with standard error in a file."""
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 2)
+    main(arguments)
+
+
 @pytest.mark.slow
-def test_killed_again_and_again(folder, tmp_path):
-    scene, model = Scene.open(folder / "sample" / "bands.tif"), Model.load(folder / "model")
-    expected = classify(scene, model, out=tmp_path / "whole", tile=64).map_path.read_bytes()
-    out, moments = tmp_path / "run", random.Random(5)
-    kept: dict[str, int] = {}
-    for _ in range(4):
-        process = subprocess.Popen(
-            command(folder, out), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
-        assert process.stderr is not None
-        # Somewhere between the first new block and the last.
-        wanted = len(kept) + moments.randint(1, 30)
-        for line in process.stderr:
-            if line.startswith("{") and json.loads(line)["done"] >= wanted:
-                break
-        time.sleep(moments.random() * 0.1)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
-        if (out / "run.json").exists():
-            break
-        now = blocks(out)
-        assert len(now) >= len(kept)
-        # What was finished is as it was: not computed again.
-        assert {name: now[name] for name in kept} == kept
-        kept = now
-    if not (out / "run.json").exists():
-        assert kept
-        done = subprocess.run(command(folder, out), capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        first = next(line for line in done.stderr.splitlines() if line.startswith("{"))
-        assert json.loads(first)["done"] == len(kept)
-    assert (out / "map.tif").read_bytes() == expected
+def test_killed_at_random_moments(folder, prepared, tmp_path):
+    """Each trial: begin a run, kill it at a random moment of its life, give the command again."""
+    moments, trials, early = random.Random(11), 0, 0
+    begin(prepared, folder, tmp_path / "first", tmp_path / "log").join()
+    at = time.monotonic()
+    begin(prepared, folder, tmp_path / "whole", tmp_path / "log").join()
+    life = time.monotonic() - at
+    expected = (tmp_path / "whole" / "map.tif").read_bytes()
+    listed = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    caught = {"before the first block": 0, "among the blocks": 0, "after the last block": 0}
+    while trials < KILLS and early < 2 * KILLS:
+        out = tmp_path / f"run-{trials}-{early}"
+        process = begin(prepared, folder, out, tmp_path / "log")
+        time.sleep(moments.uniform(0, life))
+        process.kill()
+        process.join()
+        if (out / "run.json").exists() and not (out / "spool").exists():
+            early += 1  # the run was over: nothing was killed
+            continue
+        kept = blocks(out)
+        process = begin(prepared, folder, out, tmp_path / "log")
+        process.join()
+        said = (tmp_path / "log").read_text()
+        assert process.exitcode == 0, said
+        done = [json.loads(line)["done"] for line in said.splitlines() if line.startswith("{")]
+        # Counted: the run begins with what was kept, and computes each of the others once.
+        if done:
+            assert done == list(range(len(kept), TOTAL + 1))
+        assert (out / "map.tif").read_bytes() == expected
+        assert sorted(path.name for path in out.iterdir()) == listed
+        when = "before the first block" if not kept else "among the blocks"
+        caught["after the last block" if len(kept) == TOTAL else when] += 1
+        trials += 1
+    print(f"{trials} killed: {caught}; {early} were over already; life {life:.1f} s")
+    assert trials == KILLS
+    assert caught["among the blocks"] >= 1
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def add_run(workspace: Path, name: str, wrong: float) -> Run:
     spool = folder / "spool"
     spool.mkdir(parents=True)
     bands = layout.encode(activations, valid & (truth != NODATA))
-    mapfile.write_block(spool / "all.tif", bands, layout, grid)
+    (spool / "all.tif").write_bytes(mapfile.encoded(bands, layout, grid))
     height, width = grid.shape
     whole = Window(0, 0, width, height)
     mapfile.assemble([(spool / "all.tif", whole)], folder / "map.tif", layout, grid)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
+from lulc import config
 from lulc.cli.options import (
     json_option,
     open_region,
@@ -24,36 +26,51 @@ from lulc.progress import report
 
 @click.command()
 @scene_options
-@click.option("--model", "model_name", required=True, help="A model's name or folder.")
+@click.option("--model", "model_name", help="A model's name or folder.")
 @region_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (in the workspace).")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or gpu:N")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
+              help="Go on with the unfinished run in this folder; the rest is known.")  # fmt: skip
+@click.option("--device", help="auto (unless given), cpu or gpu:N")
 @click.option("--tile", type=int, help="Side of a block in pixels; by default from the memory.")
-@click.option("--dtype", type=click.Choice(["uint8", "float32"]), default="uint8",
-              show_default=True, help="How activations are stored.")  # fmt: skip
+@click.option("--dtype", type=click.Choice(["uint8", "float32"]),
+              help="How activations are stored; uint8 unless given.")  # fmt: skip
 @click.option("--scheduler", help="Address of a Dask scheduler: tcp://...")
+@click.option("--spool", help="URL of an object store for the blocks: s3://bucket/folder")
 @json_option
 @progress_option
 def classify(
-    scene, bands, scale, offset, nodata, patch, model_name, bbox, crs, region, out, device, tile,
-    dtype, scheduler, as_json, style,
+    scene, bands, scale, offset, nodata, patch, model_name, bbox, crs, region, out, resume, device,
+    tile, dtype, scheduler, spool, as_json, style,
 ) -> None:  # fmt: skip
     """Classify a scene, or a region of it, into a run: classes and activations."""
     from lulc.classify import CancelledError
     from lulc.classify import classify as run_classify
+    from lulc.classify import resume as run_resume
     from lulc.cluster import executor
     from lulc.model import Model
 
-    opened = open_scene(scene, bands, scale, offset, nodata, patch)
-    part = open_region(bbox, crs, region)
-    model = Model.load(model_name)
     stopped = _stop_on_signal()
+    if resume:
+        said = (scene, bands, scale, offset, nodata, patch, model_name, bbox, region, out, tile,
+                dtype, spool)  # fmt: skip
+        if any(said):
+            raise click.UsageError(
+                "expected --resume RUN with --device, --scheduler, --json or --progress alone: "
+                "the rest is as the run was begun"
+            )
+        job = partial(run_resume, _run_folder(resume), device=device)
+    else:
+        if not scene or not model_name:
+            raise click.UsageError("expected SCENE and --model, or --resume RUN")
+        job = partial(
+            run_classify, open_scene(scene, bands, scale, offset, nodata, patch),
+            Model.load(model_name), region=open_region(bbox, crs, region), out=out,
+            device=device or "auto", tile=tile, dtype=dtype or "uint8", spool=spool, warn=warn,
+        )  # fmt: skip
     try:
         with executor(scheduler) as pool, report("classify", style) as progress:
-            run = run_classify(
-                opened, model, region=part, out=out, device=device, tile=tile, dtype=dtype,
-                executor=pool, progress=progress, cancelled=lambda: bool(stopped), warn=warn,
-            )  # fmt: skip
+            run = job(executor=pool, progress=progress, cancelled=lambda: bool(stopped))
     except CancelledError as error:
         click.echo(f"lulc: {error}", err=True)
         # A block under way cannot be interrupted and need not be waited for: what is not
@@ -70,6 +87,12 @@ def classify(
         })  # fmt: skip
     else:
         click.echo(run.path)
+
+
+def _run_folder(path: Path) -> Path:
+    """The folder itself, or the workspace's run of that name."""
+    named = config.workspace() / "runs" / path
+    return named if not path.is_dir() and len(path.parts) == 1 else path
 
 
 def _stop_on_signal() -> list[int]:

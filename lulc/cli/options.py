@@ -44,7 +44,7 @@ def progress_option(command: Command) -> Command:
 def scene_options(command: Command) -> Command:
     """The scene's files, and what they do not say themselves."""
     options = (
-        click.argument("scene", nargs=-1, required=True),
+        click.argument("scene", nargs=-1),
         click.option("--bands", help="Names of the bands in the files' order: B02,B03,..."),
         click.option("--scale", type=float, help="reflectance = number * SCALE + OFFSET"),
         click.option("--offset", type=float, help="reflectance = number * SCALE + OFFSET"),
@@ -85,6 +85,8 @@ def open_scene(
     """The scene of the options; a name alone may be one of the workspace's."""
     from lulc.scene import Scene
 
+    if not scene:
+        raise click.UsageError("expected SCENE: one raster or several, or a scene's name")
     paths = [in_workspace(path, "scenes") for path in scene]
     return Scene.open(
         paths,

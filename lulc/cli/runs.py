@@ -19,18 +19,25 @@ def runs() -> None:
 @runs.command("list")
 @json_option
 def runs_list(as_json: bool) -> None:
-    """The finished runs of the workspace, the newest first."""
+    """The finished runs of the workspace, the newest first; then those that were stopped."""
     from lulc.runs import runs as find
+    from lulc.unfinished import unfinished
 
     found = [run.summary() for run in find()]
+    stopped = [run.summary() for run in unfinished()]
     if as_json:
-        print_json({"runs": found})
+        print_json({"runs": found, "unfinished": stopped})
         return
     for run in found:
         macro = "   -  " if run["macro_f1"] is None else f"{run['macro_f1']:6.3f}"
         size = f"{run['width']} x {run['height']}"
         click.echo(f"{run['id']:40} {size:>15}  macro F1 {macro}  {run['created'][:16]}")
-    if not found:
+    for run in stopped:
+        done = "some" if run["blocks_done"] is None else run["blocks_done"]
+        click.echo(f"{run['id']:40} {run['state']}, {done} of {run['blocks']} blocks")
+        if run["state"] != "running":
+            click.echo(f"  {run['resume']}  or  lulc runs delete {run['id']}")
+    if not found and not stopped:
         click.echo(f"no runs in {config.workspace() / 'runs'} yet", err=True)
 
 
@@ -65,10 +72,14 @@ def runs_export(run: str, target: Path) -> None:
 @click.argument("run")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def runs_delete(run: str, yes: bool) -> None:
-    """Delete a run."""
+    """Delete a run, finished or not."""
     from lulc.runs import Run, delete
+    from lulc.unfinished import Unfinished
 
-    opened = Run.open(run)
+    opened = Unfinished.open(run) or Run.open(run)
     if not yes and not click.confirm(f"Delete {opened.path}?", err=True):
         raise RunError(f"{opened.id} was not deleted: expected yes")
-    delete(opened)
+    if isinstance(opened, Unfinished):
+        opened.delete()
+    else:
+        delete(opened)
