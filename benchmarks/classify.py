@@ -1,12 +1,17 @@
 """The whole job: `lulc.classify` against the reference system's way, written plainly.
 
-    python -m benchmarks.classify [--size 2048]
+    python -m benchmarks.classify [--width 6477] [--height 7068] [--limit 60]
 
 Three flows over one simulated scene, each in a process of its own so that its peak memory is
 its own: the reference way (the whole array in memory, Keras `predict` window by window, 14
 float32 bands written at once) with the reference network; lulc with the same weights; lulc
 with the bundled model. Weights of the reference network are random: speed does not depend on
 them. The reference way has no halo, so its seams are wrong; lulc's result is exact.
+
+Each flow first does a small part, which does not count and tells its rate; then as many of the
+scene's rows as fit into `--limit` seconds. Ratios are of the time per pixel. lulc's shares are
+of its wall time: reading and writing are added up over the threads, so they are what these
+would take if nothing overlapped.
 """
 
 from __future__ import annotations
@@ -22,19 +27,26 @@ from time import perf_counter, process_time
 import click
 import numpy as np
 import rasterio
+from rasterio.windows import Window
 
 from benchmarks.engines import WINDOW
+from benchmarks.scenes import repeated
 from benchmarks.timing import machine
-from lulc import config, sample
+from lulc import config
 from lulc.card import BandCard, ModelCard
 from lulc.classify import classify
 from lulc.contract import statistics
+from lulc.grid import cut
 from lulc.legend import Legend
 from lulc.model import Model
+from lulc.region import Region
 from lulc.scene import Scene
 from lulc.unet import UNet
 
 FLOWS = ("reference way", "lulc, reference network", "lulc, bundled model")
+
+#: Rows and columns of the part that does not count.
+PILOT = 1024
 
 
 def make_reference_model(folder: Path, scene: Scene) -> None:
@@ -56,13 +68,13 @@ def make_reference_model(folder: Path, scene: Scene) -> None:
     Model.save(folder, network.build(), card)
 
 
-def reference_way(folder: Path, model: Model) -> None:
+def reference_way(folder: Path, model: Model, network, window: Window) -> None:
     """Read all, normalise all, predict window by window, hold all, write all."""
-    network, card = model.network(), model.card
+    card = model.card
     arrays = []
     for name in ("bands.tif", "indices.tif"):
         with rasterio.open(folder / name) as source:
-            arrays.append(source.read().astype(np.float32))
+            arrays.append(source.read(window=window).astype(np.float32))
             profile = source.profile
     arrays[0] *= 1e-4
     image = np.concatenate(arrays).transpose(1, 2, 0)
@@ -80,8 +92,8 @@ def reference_way(folder: Path, model: Model) -> None:
 
     out = network.predict(windows(), steps=len(corners), verbose=0)
     whole = np.empty((*image.shape[:2], out.shape[-1]), np.float32)
-    for (y, x), window in zip(corners, out, strict=True):
-        whole[y : y + WINDOW, x : x + WINDOW] = window
+    for (y, x), part in zip(corners, out, strict=True):
+        whole[y : y + WINDOW, x : x + WINDOW] = part
     whole = whole[:height, :width]
     bands = np.concatenate([whole.argmax(-1)[None] + 1.0, whole.transpose(2, 0, 1)])
     profile = {key: profile[key] for key in ("driver", "crs", "transform")}
@@ -90,57 +102,78 @@ def reference_way(folder: Path, model: Model) -> None:
         target.write(bands.astype(np.float32))
 
 
-def run_flow(folder: Path, flow: str) -> dict[str, float]:
-    """Run one flow in this process; wall and CPU seconds, peak MiB, and lulc's own shares."""
+def run_flow(folder: Path, flow: str, limit: float) -> dict[str, float]:
+    """Run one flow in this process; its pixels, seconds, peak MiB, and lulc's own shares."""
     scene = Scene.open([folder / "bands.tif", folder / "indices.tif"])
-    name = folder / "model" if flow != FLOWS[2] else config.ASSETS / "models" / "lakeland"
-    model = Model.load(name)
-    if flow != FLOWS[0]:
-        model.predictor("cpu")  # starting TensorFlow is no part of either flow
-    else:
-        model.network()
-    shares: dict[str, float] = {}
+    model = Model.load(folder / "model" if flow != FLOWS[2] else config.ASSETS / "models/lakeland")
+    network = model.network() if flow == FLOWS[0] else None
+
+    def work(window: Window, name: str) -> dict[str, float]:
+        if network is not None:
+            reference_way(folder, model, network, window)
+            return {}
+        bounds = tuple(cut(scene.grid, window).boundingbox)
+        region = Region.box(bounds, str(scene.grid.crs))
+        run = classify(scene, model, region=region, out=folder / name, device="cpu")
+        return dict(run.properties["lulc:timings"])
+
+    work(Window(0, 0, 256, 256), "start")  # starting TensorFlow is no part of either flow
+    begin = perf_counter()
+    work(Window(0, 0, PILOT, PILOT), "pilot")
+    rows = int(limit / (perf_counter() - begin) * PILOT**2 / scene.shape[1])
+    rows = max(PILOT // 2, min(scene.shape[0], rows))
+    window = Window(0, 0, scene.shape[1], rows)
     wall, cpu = perf_counter(), process_time()
-    if flow == FLOWS[0]:
-        reference_way(folder, model)
-    else:
-        run = classify(scene, model, out=folder / flow.replace(" ", "-"), device="cpu")
-        shares = dict(run.properties["lulc:timings"])
+    shares = work(window, "run")
+    wall, cpu = perf_counter() - wall, process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"wall": perf_counter() - wall, "cpu": process_time() - cpu, "peak": peak, **shares}
+    return {"mpx": rows * scene.shape[1] / 1e6, "wall": wall, "cpu": cpu, "peak": peak, **shares}
+
+
+def report(flow: str, found: dict[str, float], base: dict[str, float]) -> None:
+    """Print one flow's line."""
+    wall, cpu = (base[k] / base["mpx"] / (found[k] / found["mpx"]) for k in ("wall", "cpu"))
+    shares = ""
+    if "read_s" in found:
+        parts = [found[f"{part}_s"] / found["wall"] for part in ("read", "write", "assemble")]
+        shares = "".join(f"{part:8.1%}" for part in (*parts, sum(parts)))
+    click.echo(
+        f"{flow:26}{found['mpx']:7.1f}{found['wall']:8.1f}{found['cpu']:8.1f}"
+        f"{wall:8.2f}{cpu:8.2f}{found['peak']:10.0f}{shares}"
+    )
 
 
 @click.command()
-@click.option("--size", default=2048, show_default=True, help="Side of the scene in pixels.")
+@click.option("--width", default=6477, show_default=True, help="Columns of the scene.")
+@click.option("--height", default=7068, show_default=True, help="Rows of the scene.")
+@click.option("--limit", default=60.0, show_default=True, help="Seconds for each flow.")
 @click.option("--flow", type=click.Choice(FLOWS), hidden=True)
 @click.option("--folder", type=click.Path(path_type=Path), hidden=True)
-def main(size: int, flow: str | None, folder: Path | None) -> None:
+def main(width: int, height: int, limit: float, flow: str | None, folder: Path | None) -> None:
     """Compare the whole flow with the reference system's."""
     if flow and folder:
-        click.echo(json.dumps(run_flow(folder, flow)))
+        click.echo(json.dumps(run_flow(folder, flow, limit)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        sample.write(place, size=size)
+        repeated(place, width, height)
         scene = Scene.open([place / "bands.tif", place / "indices.tif"])
         make_reference_model(place / "model", scene)
-        click.echo(f"{machine()}; {size} x {size} px")
+        click.echo(f"{machine()}; scene of {width} x {height} px")
         click.echo(
-            f"{'flow':28}{'wall s':>8}{'CPU s':>8}{'peak MiB':>10}{'faster':>8}{'assembling':>12}"
+            f"{'flow':26}{'Mpx':>7}{'wall s':>8}{'CPU s':>8}{'faster':>8}{'CPU':>8}{'peak MiB':>10}"
+            f"{'read':>8}{'write':>8}{'assemb.':>8}{'sum':>8}"
         )
-        base = 0.0
+        base: dict[str, float] = {}
         for name in FLOWS:
+            call = [sys.executable, "-m", "benchmarks.classify", "--flow", name]
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.classify", "--flow", name, "--folder", place],
+                [*call, "--folder", str(place), "--limit", str(limit)],
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
             found = json.loads(done.stdout.splitlines()[-1])
-            base = base or found["wall"]
-            share = f"{found['assemble_s'] / found['wall']:12.0%}" if "assemble_s" in found else ""
-            click.echo(
-                f"{name:28}{found['wall']:8.1f}{found['cpu']:8.1f}{found['peak']:10.0f}"
-                f"{base / found['wall']:8.2f}{share}"
-            )
+            base = base or found
+            report(name, found, base)
 
 
 if __name__ == "__main__":

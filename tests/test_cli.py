@@ -184,3 +184,30 @@ def test_progress_as_json_lines(lulc, tmp_path):
     assert {line["total"] for line in lines} == {9}
     assert lines[0]["left_s"] is None
     assert lines[-1]["left_s"] == 0
+
+
+def test_a_stopped_run_is_listed_gone_on_with_and_deleted(lulc, as_json, workspace):
+    from lulc.classify import CancelledError, classify
+    from lulc.model import Model
+    from lulc.scene import Scene
+
+    for name in ("stopped", "unwanted"):
+        with pytest.raises(CancelledError):
+            classify(Scene.open(workspace / "scenes" / "sample"), Model.load("first"), tile=48,
+                     out=workspace / "runs" / name, cancelled=lambda: True)  # fmt: skip
+    listed = as_json("runs", "list")["unfinished"]
+    assert [(run["id"], run["state"]) for run in listed] == [
+        ("stopped", "cancelled"),
+        ("unwanted", "cancelled"),
+    ]
+    _, out, _ = lulc("runs", "list")
+    assert "cancelled, " in out
+    assert f"lulc classify --resume {workspace / 'runs' / 'stopped'}  or  lulc runs delete" in out
+    code, _, err = lulc("classify", "sample", "--resume", "stopped")
+    assert (code, "the rest is as the run was begun" in err) == (2, True)
+    assert as_json("classify", "--resume", "stopped")["run"] == "stopped"
+    assert lulc("runs", "delete", "unwanted", "--yes")[0] == 0
+    assert not as_json("runs", "list")["unfinished"]
+    code, _, err = lulc("classify", "--resume", "stopped")
+    assert (code, "it is finished" in err) == (2, True)
+    assert lulc("runs", "delete", "stopped", "--yes")[0] == 0
