@@ -101,24 +101,29 @@ MEASURES = {"Confidence": confidence, "Entropy": entropy, "Margin": margin}
 
 def probe(run: Run, view: View, labels: NDArray[np.uint16]) -> Probe:
     """What the pointer reads out: class, runner-up, their activations; and labels (y, x)."""
-    return _probe(run.legend.ids, stack(run, view), labels)
+    stamp = run.map_path.stat().st_mtime_ns
+    return Probe(*_first_two(run.map_path, stamp, run.legend.ids, view), labels[::2, ::2])
 
 
-def _probe(ids: tuple[int, ...], got: Sampled, labels: NDArray[np.uint16]) -> Probe:
-    classes, steps = got.raw[0], got.raw[1:]
-    own, most, second = np.zeros_like(classes), np.zeros_like(classes), np.zeros_like(classes)
+@lru_cache(maxsize=8)
+def _first_two(
+    path: Path, stamp: int, ids: tuple[int, ...], view: View
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Class, per cent of its activation, runner-up and per cent of its, as in `Probe`."""
+    # Looked up first, as only every second pixel is read out; then whole arrays at a time.
+    got = _stack(path, stamp, len(ids), view)
+    numbers = got.onto(got.raw, NOTHING, every=2)
+    classes, steps = numbers[0], numbers[1:]
+    own, most, second = (np.zeros_like(classes) for _ in range(3))
     for number, step in zip(ids, steps, strict=True):
         mine = classes == number
-        own[mine] = step[mine]
-        more = (step > most) & ~mine
-        most[more] = step[more]
-        second[more] = number
-    there = classes != NOTHING
-    found = (
-        classes,
-        np.where(there, _PERCENT[own], NOTHING).astype(np.uint8),
-        np.where(there & (second > 0), second, NOTHING).astype(np.uint8),
-        np.where(there & (second > 0), _PERCENT[most], NOTHING).astype(np.uint8),
-    )
-    parts = got.onto(np.stack(found), NOTHING, every=2)
-    return Probe(parts[0], parts[1], parts[2], parts[3], labels[::2, ::2])
+        own += step * mine
+        others = step * ~mine
+        second = np.where(others > most, np.uint8(number), second)
+        np.maximum(most, others, out=most)
+    nothing = classes == NOTHING
+    alone = nothing | (second == 0)
+    own, most = _PERCENT[own], _PERCENT[most]
+    own[nothing] = NOTHING
+    most[alone] = second[alone] = NOTHING
+    return classes, own, second, most

@@ -66,17 +66,28 @@ def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.ui
         there = got.valid & np.isfinite(got.raw).all(axis=0)
         zero = np.ones(there.shape, bool)
         painted = np.zeros(got.raw.shape, np.uint8)
-        for band, ((file, (low, high), _), raw) in enumerate(zip(found, got.raw, strict=True)):
+        for band, ((file, limit, _), raw) in enumerate(zip(found, got.raw, strict=True)):
             zero &= (raw == 0) if file.zero_may_be_nodata else False
-            factor = np.float32(255 * file.scale / (high - low))
-            shift = np.float32(255 * (file.offset - low) / (high - low))
-            shown = np.where(there, raw, 0).astype(np.float32)
-            painted[band] = np.clip(shown * factor + shift, 0, 255)
+            painted[band] = _shown(raw, file, limit)
         image[..., [place for _, _, place in found]] = np.moveaxis(got.onto(painted), 0, -1)
         valid &= got.onto(there, False)
         dark &= got.onto(zero, True)
     image[..., 3] = (valid & ~dark) * np.uint8(255)
     return image
+
+
+def _shown(raw: NDArray, file: BandFile, limits: tuple[float, float]) -> NDArray[np.uint8]:
+    """Stored numbers (y, x) as brightness 0..255 between the limits of reflectance."""
+    low, high = limits
+    factor = np.float32(255 * file.scale / (high - low))
+    shift = np.float32(255 * (file.offset - low) / (high - low))
+    if raw.dtype in (np.uint8, np.uint16):
+        # There are fewer numbers than pixels.
+        numbers = np.arange(np.iinfo(raw.dtype).max + 1, dtype=np.float32)
+        return np.clip(numbers * factor + shift, 0, 255).astype(np.uint8).take(raw)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.nan_to_num(raw.astype(np.float32) * factor + shift)
+    return np.clip(values, 0, 255).astype(np.uint8)
 
 
 def _reading(part: tuple[BandFile, tuple[float, float], int]) -> tuple[str, str]:

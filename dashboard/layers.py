@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +58,14 @@ def paint(order: Order, view: View) -> Picture:
 
 
 def _place(order: Order, view: View) -> Place | None:
-    grid = order.run.grid if order.run else order.scene.grid if order.scene else None
+    grid = _grid(order.run) if order.run else order.scene.grid if order.scene else None
     return None if grid is None else Place.of(view, grid)
+
+
+@lru_cache(maxsize=16)
+def _grid(run: Run) -> GeoBox:
+    """The run's grid, without opening its map for every view."""
+    return run.grid
 
 
 def _with_overlay(picture: Picture, order: Order) -> Picture:
@@ -98,7 +105,7 @@ def _with_reference(picture: Picture, order: Order) -> Picture:
     grid: GeoBox | None = None
     known: tuple[Legend, ...] = ()
     if order.run is not None:
-        grid, known = order.run.grid, (order.run.legend,)
+        grid, known = _grid(order.run), (order.run.legend,)
     elif order.scene is not None:
         grid = order.scene.grid
     wanted = order.overlay in OF_REFERENCE

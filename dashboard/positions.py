@@ -22,8 +22,7 @@ def net(target: GeoBox, source: GeoBox, knots: int = KNOTS) -> tuple[NDArray, ND
     across, down = (np.linspace(0, n - 1, knots) for n in (width, height))
     at = target.affine
     x, y = np.meshgrid(at.c + at.a * (across + 0.5), at.f + at.e * (down + 0.5))
-    to_source = Transformer.from_crs(_wkt(target), _wkt(source), always_xy=True)
-    columns, rows = ~source.affine * to_source.transform(x, y)
+    columns, rows = ~source.affine * _between(_wkt(target), _wkt(source)).transform(x, y)
     return columns, rows
 
 
@@ -45,6 +44,12 @@ def _shares(n: int) -> NDArray[np.float32]:
     """Share of every knot in each of `n` pixels between them, (n, knots)."""
     position = np.linspace(0, KNOTS - 1, n)
     return np.maximum(0, 1 - abs(position[:, None] - np.arange(KNOTS))).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _between(a: str, b: str) -> Transformer:
+    """Making one takes longer than all the places of a view."""
+    return Transformer.from_crs(a, b, always_xy=True)
 
 
 def _wkt(grid: GeoBox) -> str:

@@ -32,6 +32,9 @@ from lulc.grid import grid_of
 #: The projection of the map.
 MERCATOR = "EPSG:3857"
 
+#: Bytes of decoded blocks kept, so that panning decodes only what comes into view.
+_CACHE = max(config.GDAL_CACHE, 256 * 2**20)
+
 #: Handles kept open, for all sessions together.
 _KEPT = 48
 
@@ -173,7 +176,7 @@ class _Handle:
 
     def __init__(self, path: str) -> None:
         self._lock = threading.Lock()
-        with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE):
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE):
             self._file = rasterio.open(path)
             self._grid = grid_of(self._file)
 
@@ -186,7 +189,7 @@ class _Handle:
         if window is None:
             raw = np.zeros((len(bands), 0, 0), self._file.dtypes[bands[0] - 1])
             return Sampled(raw, nodata, places)
-        with self._lock, rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE):
+        with self._lock, rasterio.Env(GDAL_CACHEMAX=_CACHE):
             raw = self._file.read(
                 list(bands), window=window, out_shape=shape, resampling=resampling
             )
@@ -218,24 +221,26 @@ def lookup(view: View, grid: GeoBox) -> tuple[Window | None, tuple[int, int], ND
     """The window of a grid that a view shows, the shape to read it in, and `Sampled.places`."""
     columns, rows = positions(view.grid, grid)
     height, width = grid.shape
-    there = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    if not there.any():
+    spans = [(float(part.min()), float(part.max())) for part in (columns, rows)]
+    if spans[0][1] < 0 or spans[1][1] < 0 or spans[0][0] >= width or spans[1][0] >= height:
         return None, (0, 0), np.zeros(view.shape, np.intp)
-    window = _around(columns[there], rows[there])
+    there = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    (left, right), (top, bottom) = (
+        (max(0, int(low)), min(n, int(high) + 1))
+        for (low, high), n in zip(spans, (width, height), strict=True)
+    )
+    window = Window(left, top, right - left, bottom - top)
     # About a pixel of the file's for each of the screen's, and never more than there are.
-    step = max(1.0, float(np.ptp(columns)) / view.width, float(np.ptp(rows)) / view.height)
+    step = max(
+        1.0, *((high - low) / n for (low, high), n in zip(spans, view.shape[::-1], strict=True))
+    )
     shape = (math.ceil(window.height / step), math.ceil(window.width / step))
-    x = ((columns - window.col_off) * (shape[1] / window.width)).astype(np.intp)
-    y = ((rows - window.row_off) * (shape[0] / window.height)).astype(np.intp)
-    y *= shape[1]
-    y += x
-    y[~there] = shape[0] * shape[1]
-    return window, shape, y
-
-
-def _around(columns: NDArray, rows: NDArray) -> Window:
-    left, top = int(columns.min()), int(rows.min())
-    return Window(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
+    # 32 bits are converted several times as fast as 64.
+    x = ((columns - left) * np.float32(shape[1] / window.width)).astype(np.int32)
+    y = ((rows - top) * np.float32(shape[0] / window.height)).astype(np.int32)
+    np.minimum(x, shape[1] - 1, out=x)
+    np.minimum(y, shape[0] - 1, out=y)
+    return window, shape, np.where(there, y * shape[1] + x, shape[0] * shape[1]).astype(np.intp)
 
 
 def _wkt(grid: GeoBox) -> str:
