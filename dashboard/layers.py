@@ -9,22 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from dashboard import certainty, paints
+from dashboard import certainty, paints, warp
 from dashboard.composites import chosen, composite
 from dashboard.labels import NO_LABEL, label_ids, reference_labels
 from dashboard.picture import NOTHING, Entry, Order, Picture, Place, Probe
 from dashboard.ramps import ramp
 from dashboard.schemes import recolored
 from dashboard.warp import View
-from lulc.errors import LulcError
+from lulc.errors import LulcError, RunError
 from lulc.grouping import common_grouping
 from lulc.legend import Legend
 from lulc.runs import Run
+from lulc.suspects import LAYER
 
 __all__ = ["NOTHING", "OF_REFERENCE", "OVERLAYS", "Entry", "Order", "Picture", "Probe", "paint"]
 
 #: Layers of a run that need no reference, and those that do.
-_OF_RUN = ("Classes", "Activation", *certainty.MEASURES)
+SUSPECTS = "Suspicious labels"
+_OF_RUN = ("Classes", "Activation", *certainty.MEASURES, SUSPECTS)
 OF_REFERENCE = ("Reference", "Agreement", "Disagreement")
 
 #: What can lie over the image.
@@ -49,7 +51,15 @@ def paint(order: Order, view: View) -> Picture:
         notes = (note,) if note else ()
         ids = certainty.class_ids(run, view)
         picture = replace(picture, classes=ids, legend=legend, notes=notes)
-    picture = _with_reference(picture, order)
+    try:
+        return _over(picture, order)
+    except LulcError as error:
+        # What lies below is shown all the same.
+        return replace(picture, title=order.overlay, notes=(str(error),))
+
+
+def _over(picture: Picture, order: Order) -> Picture:
+    picture, run, view = _with_reference(picture, order), order.run, picture.view
     if run is not None:
         none = np.full(view.shape, NO_LABEL, np.uint16)
         labels = none if picture.labels is None else picture.labels
@@ -83,7 +93,7 @@ def _with_overlay(picture: Picture, order: Order) -> Picture:
     if name in certainty.MEASURES:
         values = certainty.measure(run, picture.view, name)
         return _numbers(picture, values, *_MEANING[name])
-    return _agreement(picture, order, run)
+    return _suspects(picture, run) if name == SUSPECTS else _agreement(picture, order, run)
 
 
 #: Title of a measure, and what its numbers are.
@@ -150,6 +160,19 @@ def _numbers(picture: Picture, values: NDArray[np.uint8], title: str, unit: str)
     table[:101] = scale.colors
     overlay = table.view(np.uint32)[:, 0].take(values).view(np.uint8).reshape(*values.shape, 4)
     return replace(picture, values=values, overlay=overlay, scale=scale, title=title, notes=())
+
+
+def _suspects(picture: Picture, run: Run) -> Picture:
+    """How far the activations contradict the label of each patch of the reference."""
+    path = run.path / LAYER
+    if not path.is_file():
+        raise RunError(
+            f"no labels were checked with {run.id} yet: lulc suspects {run.id} --reference FILE"
+        )
+    values, there = warp.read(path, (1,), picture.view)
+    percent = np.where(there, values[0], np.uint8(NOTHING))
+    said = "0.5 to 1: how far the activations contradict the label of the patch"
+    return _numbers(picture, percent, f"Suspicious labels, checked with {run.id}", said)
 
 
 def _agreement(picture: Picture, order: Order, run: Run) -> Picture:

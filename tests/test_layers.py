@@ -22,6 +22,7 @@ from dashboard.layers import NOTHING, Order
 from dashboard.warp import View
 from lulc.legend import Legend, legends
 from lulc.mapfile import ACTIVATION_SCALE
+from lulc.suspects import suspects
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_an_activation_stored_as_float_reads_like_one_of_whole_numbers(order, tm
 # Painting
 
 
-@pytest.mark.parametrize("overlay", layers.OVERLAYS)
+@pytest.mark.parametrize("overlay", [n for n in layers.OVERLAYS if n != layers.SUSPECTS])
 def test_every_layer_paints_the_run_and_nothing_beside_it(order, view, overlay):
     picture = layers.paint(replace(order, overlay=overlay, class_id=13), view)
     assert picture.base is not None
@@ -156,8 +157,23 @@ def test_a_reference_elsewhere_hides_no_other_layer(order, view, tmp_path):
         file.write(np.full((1, 256, 256), 13, np.uint8))
     elsewhere = replace(order, reference=away, codes="lulc13")
     assert layers.paint(elsewhere, view).overlay[..., 3].any()
-    with pytest.raises(layers.LulcError, match="overlap"):
-        layers.paint(replace(elsewhere, overlay="Reference"), view)
+    said = layers.paint(replace(elsewhere, overlay="Reference"), view)
+    assert said.base is not None and said.overlay is None
+    assert "overlap" in said.notes[0]
+
+
+def test_suspicious_labels_are_shown_once_they_were_looked_for(order, view):
+    asked = replace(order, overlay=layers.SUSPECTS)
+    picture = layers.paint(asked, view)
+    assert picture.overlay is None and "lulc suspects" in picture.notes[0]
+    found = suspects(order.run, order.reference)
+    picture = layers.paint(asked, view)
+    assert picture.scale is not None and picture.overlay[..., 3].any()
+    with rasterio.open(found.layer) as file:
+        stored = file.read(1)
+    shown = picture.values[picture.values != NOTHING]
+    assert set(np.unique(shown)) <= set(np.unique(stored[stored != 255]))
+    found.layer.unlink()
 
 
 def test_an_own_triple_shows_those_bands(order, view):
@@ -239,8 +255,9 @@ def test_corines_scheme_has_its_official_colours():
     assert (colors[1], colors[2], colors[6]) == (official[112], official[111], official[311])
     assert len(set(colors.values())) == 13  # pine and spruce are one code, and two colours
     assert "Water vegetation" in note
-    nlcd, note = schemes.recolored(Legend.load("nlcd"), schemes.CORINE)
-    assert nlcd == Legend.load("nlcd") and "no table" in note
+    foreign = replace(Legend.load("lulc13"), name="of another country")
+    same, note = schemes.recolored(foreign, schemes.CORINE)
+    assert same == foreign and "no table" in note
 
 
 def test_a_scheme_recolours_the_map(order, view):
