@@ -29,7 +29,7 @@ HOUSE = {
     "classes": "legend",
     "rasters": "indices calibration bandfiles scene region composite stac",
     "the simulated region": "lakeland sample",
-    "labels": "codes reference",
+    "labels": "codes nearest reference",
     "the model": "unet card device model",
     "input": "inputs contract",
     "training": "samples losses train",
