@@ -96,9 +96,10 @@ def _add_pairs(
     for start in range(0, rows.size, CHUNK):
         # A code and a class side by side are one 16-bit number: one count finds every pair.
         piece = slice(start, start + CHUNK)
-        pairs = np.stack([rows[piece], columns[piece]], axis=1, dtype=np.uint8)
-        found = np.bincount(pairs.view(">u2")[:, 0], minlength=counts.size)
-        counts += found.reshape(counts.shape)
+        pairs = rows[piece].astype(np.uint16)
+        pairs <<= 8
+        pairs |= columns[piece]
+        counts += np.bincount(pairs, minlength=counts.size).reshape(counts.shape)
 
 
 def _places(ids: NDArray[Any], legend: Legend) -> NDArray[np.uint8]:
