@@ -22,3 +22,16 @@ def cut(grid: GeoBox, window: Window) -> GeoBox:
     """The grid of a window."""
     rows, columns = (slice(int(s.start), int(s.stop)) for s in window.toslices())
     return grid[rows, columns]
+
+
+def pixel_metres(grid: GeoBox) -> tuple[float, float]:
+    """Height and width of a pixel in metres; for a grid in degrees, at its middle."""
+    height, width = abs(float(grid.resolution.y)), abs(float(grid.resolution.x))
+    assert grid.crs is not None
+    if not grid.crs.geographic:
+        unit = float(grid.crs.proj.axis_info[0].unit_conversion_factor)
+        return height * unit, width * unit
+    x, y = grid.extent.centroid.points[0]
+    geod = grid.crs.proj.get_geod()
+    tall = geod.inv(x, y - height / 2, x, y + height / 2)[2]
+    return tall, geod.inv(x - width / 2, y, x + width / 2, y)[2]

@@ -1,0 +1,298 @@
+"""Confusion matrices of blocks of ground, and how far errors are alike: what intervals need.
+
+The ground is counted in about `BASE_BLOCKS` small squares. Errors on a regular subsample of the
+pixels say how far apart two pixels must be for their errors to be unlike; squares are then
+joined to blocks some times as long, which are drawn anew in `lulc.bootstrap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from math import ceil
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from lulc.bootstrap import FEW_BLOCKS, Bounds, Units, differences, intervals
+from lulc.counts import defined, ratio
+from lulc.errors import LegendError, ReferenceDataError
+from lulc.grid import pixel_metres
+from lulc.grouping import Group
+from lulc.strips import Strip, Strips
+
+#: Squares that a region is counted in, about: their matrices are kept.
+BASE_BLOCKS = 1024
+
+#: Pixels of the subsample, about.
+SAMPLE = 1 << 18
+
+#: Correlation below which errors count as unlike.
+UNLIKE = 0.05
+
+#: Length of a block in correlation lengths. Measured (docs/benchmarks.md): shorter blocks give
+#: intervals that are too narrow, longer ones leave too few to draw from.
+LENGTHS = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A region counted in squares, and pairs of pixels of its subsample."""
+
+    matrices: NDArray[np.int64]
+    """(row, column, n, n) pixel counts of the squares."""
+    side: float
+    """Of a square, in metres."""
+    pairs: NDArray[np.int64]
+    """(lag,): pairs of scored pixels about so far apart."""
+    both: NDArray[np.int64]
+    """(lag,): those of which both are wrong."""
+    step: float
+    """Metres from lag to lag; the first lag is a pixel with itself."""
+
+    @property
+    def correlation(self) -> NDArray[np.float64]:
+        """(lag,): how alike errors are at a distance; NaN where all or none are wrong."""
+        shares = ratio(self.both, self.pairs)
+        variance = shares[0] * (1 - shares[0])
+        return ratio(shares - shares[0] ** 2, np.full(len(shares), variance))
+
+    @property
+    def length(self) -> float:
+        """Correlation length of the errors in metres: the side of a square of like errors.
+
+        Its area is the integral range (Lantuejoul 1991): the correlation summed over the
+        plane, here up to where it falls below `UNLIKE`. 0 where there are no errors.
+        """
+        known = self.correlation
+        unlike = np.flatnonzero(~(known >= UNLIKE))
+        reached = known[: unlike[0]] if unlike.size else known
+        lags = np.arange(len(reached))
+        rings = np.pi * ((lags + 0.5) ** 2 - np.maximum(lags - 0.5, 0) ** 2)
+        return float(np.sqrt((reached * rings).sum()) * self.step)
+
+    def joined(self, side: float) -> NDArray[np.int64]:
+        """(block, n, n): squares joined to blocks of at least a side in metres."""
+        times = max(1, ceil(side / self.side - 1e-9))
+        rows, columns, n, _ = self.matrices.shape
+        down = np.add.reduceat(self.matrices, np.arange(0, rows, times), axis=0)
+        both = np.add.reduceat(down, np.arange(0, columns, times), axis=1)
+        return both.reshape(-1, n, n)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON; a square's matrix is text, `place:pixels`, places counted row by row."""
+        rows, columns, n, _ = self.matrices.shape
+        flat = self.matrices.reshape(rows * columns, n * n)
+        return {
+            "side": self.side,
+            "rows": rows,
+            "columns": columns,
+            "matrices": [
+                " ".join(f"{place}:{counts[place]}" for place in np.flatnonzero(counts))
+                for counts in flat
+            ],
+            "step": self.step,
+            "pairs": self.pairs.tolist(),
+            "both": self.both.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], groups: int) -> Self:
+        """The inverse of `to_dict`. Raises KeyError, ValueError."""
+        shape = data["rows"], data["columns"], groups, groups
+        matrices = np.zeros((len(data["matrices"]), groups * groups), np.int64)
+        for counts, text in zip(matrices, data["matrices"], strict=True):
+            for entry in text.split():
+                place, pixels = entry.split(":")
+                counts[int(place)] = int(pixels)
+        pairs, both = (np.array(data[key], np.int64) for key in ("pairs", "both"))
+        return cls(matrices.reshape(shape), data["side"], pairs, both, data["step"])
+
+
+@dataclass(frozen=True, eq=False)
+class SpatialBlocks:
+    """Counts by blocks of ground, from which every score has an interval."""
+
+    groups: tuple[Group, ...]
+    """What rows and columns of the matrices stand for."""
+    sheets: tuple[Sheet, ...]
+    """Regions that were counted."""
+    given: float | None = None
+    """Side of a block in metres, if it was given; None takes it from the errors."""
+
+    @classmethod
+    def tally(cls, strips: Strips) -> BlockTally:
+        """What counts them."""
+        return BlockTally(strips)
+
+    def __add__(self, other: Self) -> Self:
+        """The blocks of both areas. Raises LegendError for other groups."""
+        if self.groups != other.groups:
+            raise LegendError("blocks of different groups cannot be added")
+        given = self.given if self.given == other.given else None
+        return replace(self, sheets=self.sheets + other.sheets, given=given)
+
+    def sized(self, side: float | None) -> Self:
+        """The same with blocks of a side in metres; None takes it from the errors.
+
+        Raises:
+            ReferenceDataError: a side that is not above 0.
+        """
+        if side is not None and not side > 0:
+            raise ReferenceDataError(f"expected the side of a block in metres above 0, got {side}")
+        return replace(self, given=side)
+
+    @property
+    def length(self) -> float:
+        """Correlation length of the errors in metres, the longest of the sheets."""
+        return max((sheet.length for sheet in self.sheets), default=0.0)
+
+    @property
+    def side(self) -> float:
+        """Side of a block in metres: as given, or `LENGTHS` times the correlation length; the
+        next multiple of the squares' that were counted."""
+        wanted = LENGTHS * self.length if self.given is None else self.given
+        base = max(sheet.side for sheet in self.sheets)
+        return max(1, ceil(wanted / base - 1e-9)) * base
+
+    @cached_property
+    def matrices(self) -> NDArray[np.int64]:
+        """(block, n, n) pixel counts of the blocks."""
+        return np.concatenate([sheet.joined(self.side) for sheet in self.sheets])
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """The interval of every score."""
+        return intervals(self.matrices)
+
+    @property
+    def number(self) -> float:
+        """Blocks that the accuracy rests on, partly filled ones counted as the parts they are."""
+        return float(Units(self.matrices).effective[4 * len(self.groups)])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before reading the intervals."""
+        if self.number >= FEW_BLOCKS:
+            return ()
+        return (
+            f"The intervals rest on {self.number:.0f} blocks of {self.side:,.0f} m, which is few: "
+            "they may well be too narrow.",
+        )
+
+    def less(self, other: SpatialBlocks) -> Bounds:
+        """The intervals of the differences, these minus the others, of the same pixels.
+
+        Blocks are those of the longer side of the two.
+
+        Raises:
+            LegendError: blocks of other groups or of other pixels.
+        """
+        side = max(self.side, other.side)
+        mine, theirs = (each.sized(side).matrices for each in (self, other))
+        if self.groups != other.groups or mine.shape != theirs.shape:
+            raise LegendError("blocks of different groups or regions cannot be compared")
+        if (mine.sum(axis=(1, 2)) != theirs.sum(axis=(1, 2))).any():
+            raise LegendError("blocks of different pixels cannot be compared")
+        return differences(theirs, mine)
+
+    def to_dict(self) -> dict[str, Any]:
+        """How the blocks were chosen, and their counts."""
+        return {
+            "side": self.side,
+            "given": self.given,
+            "number": defined(self.number),
+            "length": self.length,
+            "correlation": [
+                [
+                    {"distance": lag * sheet.step, "correlation": defined(value)}
+                    for lag, value in enumerate(sheet.correlation)
+                ]
+                for sheet in self.sheets
+            ],
+            "groups": [asdict(group) for group in self.groups],
+            "sheets": [sheet.to_dict() for sheet in self.sheets],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError."""
+        groups = tuple(
+            Group(g["id"], g["name"], g["color"], tuple(g["members"]), tuple(g["codes"]))
+            for g in data["groups"]
+        )
+        sheets = tuple(Sheet.from_dict(sheet, len(groups)) for sheet in data["sheets"])
+        return cls(groups, sheets, data["given"])
+
+
+class BlockTally:
+    """Counts `SpatialBlocks` strip by strip, on the pixels that are scored."""
+
+    margin = 0
+
+    def __init__(self, strips: Strips) -> None:
+        grid = strips.prediction.grid
+        height, width = grid.shape
+        tall, wide = pixel_metres(grid)
+        side = (height * tall * width * wide / BASE_BLOCKS) ** 0.5
+        self.rows, self.columns = max(1, ceil(side / tall)), max(1, ceil(side / wide))
+        self.side = max(self.rows * tall, self.columns * wide)
+        self.step = max(1, ceil((height * width / SAMPLE) ** 0.5))
+        self.lag = self.step * (tall * wide) ** 0.5
+        self.spacing = self.step * tall, self.step * wide
+        self.groups = strips.grouping.groups
+        shape = ceil(height / self.rows), ceil(width / self.columns), len(self.groups) ** 2
+        self.counts = np.zeros(shape, np.int64)
+        self.wrong = np.zeros((ceil(height / self.step), ceil(width / self.step)), bool)
+        self.scored = np.zeros_like(self.wrong)
+
+    def add(self, strip: Strip) -> None:
+        """Count a strip of whole rows."""
+        top, kept = int(strip.window.row_off), strip.kept
+        n = len(self.groups)
+        pairs = strip.reference.astype(np.int32) * n + strip.prediction
+        across = (np.arange(kept.shape[1], dtype=np.int32) // self.columns) * (n * n)
+        places = pairs + across
+        cuts = range(top + -top % self.rows, top + len(kept), self.rows)
+        for start, stop in zip([top, *cuts], [*cuts, top + len(kept)], strict=True):
+            inside = slice(start - top, stop - top)
+            found = np.bincount(places[inside][kept[inside]], minlength=self.counts[0].size)
+            if stop > start:
+                self.counts[start // self.rows] += found.reshape(self.counts[0].shape)
+        first = -top % self.step
+        sampled = np.s_[first :: self.step, :: self.step]
+        right = (strip.reference == strip.prediction)[sampled]
+        row = (top + first) // self.step
+        rows = slice(row, row + len(right))
+        self.scored[rows], self.wrong[rows] = kept[sampled], kept[sampled] & ~right
+
+    def result(self) -> SpatialBlocks:
+        """What was counted."""
+        n = len(self.groups)
+        pairs, both = _pairs(self.scored, self.wrong, self.spacing, self.lag)
+        matrices = self.counts.reshape(*self.counts.shape[:2], n, n)
+        return SpatialBlocks(self.groups, (Sheet(matrices, self.side, pairs, both, self.lag),))
+
+
+def _pairs(
+    scored: NDArray[np.bool_], wrong: NDArray[np.bool_], spacing: tuple[float, float], lag: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of scored pixels by distance, and those of which both are wrong: (lag,) each.
+
+    Distances are those up to half the shorter side, in multiples of `lag` metres.
+    """
+    shape = [fft.next_fast_len(2 * side, real=True) for side in scored.shape]
+    steps = [fft.fftfreq(size, 1 / size) * gap for size, gap in zip(shape, spacing, strict=True)]
+    lags = np.rint(np.hypot(steps[0][:, None], steps[1][None, :]) / lag).astype(np.int64)
+    reach = int(min(side * gap for side, gap in zip(scored.shape, spacing, strict=True)) / 2 / lag)
+    near = lags <= reach
+    found = []
+    for field in (scored, wrong):
+        spectrum = np.abs(fft.rfft2(field.astype(float), shape)) ** 2
+        pairs = np.rint(fft.irfft2(spectrum, shape))
+        counts = np.bincount(lags[near], pairs[near], minlength=reach + 1)
+        found.append(counts.astype(np.int64))
+    return found[0], found[1]

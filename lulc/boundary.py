@@ -1,0 +1,168 @@
+"""What labels of 20 to 100 m can say about pixels of 10 m: scores by distance to a boundary.
+
+A boundary in a coarse map may be off by a pixel of that map, so beside it nobody knows which of
+the two is wrong. Pixels are told apart by how far they lie from the nearest boundary between
+groups in the reference; those farther than any boundary can be off are its interior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import ceil, inf
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from lulc import codes
+from lulc.counts import Counts, Pixels, defined, ratio
+from lulc.errors import LegendError
+from lulc.grid import grid_of, pixel_metres
+from lulc.grouping import Group
+from lulc.reference import LabelMap
+from lulc.strips import Strip, Strips
+
+#: Where distance classes begin and end, in pixels of the reference: farther than, up to.
+EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, inf)
+
+#: Where the interior begins. Moving the reference by one of its pixels, diagonally even (1.41),
+#: changes nothing there.
+INTERIOR = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Boundary:
+    """Counts by distance to the nearest boundary between groups in the reference."""
+
+    groups: tuple[Group, ...]
+    """What rows and columns of the matrices stand for."""
+    size: float
+    """Pixel of the reference in metres: what `EDGES` are multiples of."""
+    matrices: NDArray[np.int64]
+    """(distance class, n, n) pixel counts."""
+
+    @classmethod
+    def tally(cls, strips: Strips) -> BoundaryTally:
+        """What counts them."""
+        return BoundaryTally(strips)
+
+    def __add__(self, other: Self) -> Self:
+        """That of both areas. Raises LegendError for other groups or another pixel size."""
+        if (self.groups, self.size) != (other.groups, other.size):
+            raise LegendError("distances of different groups or pixel sizes cannot be added")
+        return replace(self, matrices=self.matrices + other.matrices)
+
+    @property
+    def interior(self) -> Counts:
+        """What is farther from a boundary than it can be off."""
+        return self._counts(self.matrices[EDGES.index(INTERIOR) :].sum(axis=0))
+
+    @property
+    def curve(self) -> tuple[Counts, ...]:
+        """The counts of each distance class, in the order of `EDGES`."""
+        return tuple(self._counts(matrix) for matrix in self.matrices)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The interior's scores, and those of every distance class with its counts."""
+        total, interior = int(self.matrices.sum()), self.interior
+        rows = []
+        for (begin, end), counts in zip(pairwise(EDGES), self.curve, strict=True):
+            rows.append(
+                {
+                    "from": begin * self.size,
+                    "to": None if end == inf else end * self.size,
+                    "pixels": counts.pixels.scored,
+                    "share": defined(float(ratio(counts.pixels.scored, total))),
+                    "accuracy": defined(counts.accuracy),
+                    "macro_f1": defined(counts.average("f1", "macro")),
+                    "weighted_f1": defined(counts.average("f1", "weighted")),
+                    "f1": [defined(value) for value in counts.f1],
+                    "matrix": counts.matrix.tolist(),
+                }
+            )
+        scores = interior.to_dict()
+        return {
+            "pixel": self.size,
+            "interior_from": INTERIOR * self.size,
+            "interior_share": defined(float(ratio(interior.pixels.scored, total))),
+            "interior": {key: scores[key] for key in scores if key not in ("ignored", "pixels")},
+            "curve": rows,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError."""
+        groups = tuple(
+            Group(c["id"], c["name"], c["color"], tuple(c["members"]), tuple(c["codes"]))
+            for c in data["interior"]["classes"]
+        )
+        matrices = np.array([row["matrix"] for row in data["curve"]], np.int64)
+        return cls(groups, data["pixel"], matrices.reshape(-1, len(groups), len(groups)))
+
+    def _counts(self, matrix: NDArray[np.int64]) -> Counts:
+        return Counts(matrix, self.groups, Pixels(int(matrix.sum()), 0, 0, 0), (), ())
+
+
+class BoundaryTally:
+    """Counts `Boundary` strip by strip, on the pixels that are scored."""
+
+    def __init__(self, strips: Strips) -> None:
+        self.groups = strips.grouping.groups
+        self.size = label_size(strips.reference)
+        self.pixel = pixel_metres(strips.prediction.grid)
+        shape = len(EDGES) - 1, len(self.groups), len(self.groups)
+        self.counts = np.zeros(shape, np.int64)
+
+    @property
+    def margin(self) -> int:
+        """The largest distance that is told from others, in pixels."""
+        return ceil(EDGES[-2] * self.size / min(self.pixel)) + 2
+
+    def add(self, strip: Strip) -> None:
+        """Count a strip."""
+        around = strip.around(self.margin)
+        metres = distances(around.reference, self.pixel)[strip.inner(around)]
+        n, kept = len(self.groups), strip.kept
+        edges = np.array(EDGES[1:-1]) * self.size
+        # Nothing rounded may part two windows: distances are told apart to a micrometre.
+        part = np.searchsorted(edges, metres[kept] - 1e-6)
+        places = (part * n + strip.reference[kept]) * n + strip.prediction[kept]
+        self.counts += np.bincount(places, minlength=self.counts.size).reshape(self.counts.shape)
+
+    def result(self) -> Boundary:
+        """What was counted."""
+        return Boundary(self.groups, self.size, self.counts)
+
+
+def distances(groups: NDArray[np.int16], pixel: tuple[float, float]) -> NDArray[np.float64]:
+    """Metres (y, x) from a pixel's centre to the nearest boundary between groups; inf for none.
+
+    Pixels beside a boundary are half a pixel away from it, and all others by the distance to
+    the nearest of these more. What is of no group (-1) has boundaries too.
+
+    Args:
+        groups: indices, (y, x).
+        pixel: height and width of a pixel in metres.
+    """
+    beside = np.zeros(groups.shape, bool)
+    down, across = groups[1:] != groups[:-1], groups[:, 1:] != groups[:, :-1]
+    beside[1:] |= down
+    beside[:-1] |= down
+    beside[:, 1:] |= across
+    beside[:, :-1] |= across
+    if not beside.any():
+        return np.full(groups.shape, inf)
+    return distance_transform_edt(~beside, sampling=pixel) + min(pixel) / 2
+
+
+def label_size(labels: LabelMap) -> float:
+    """The finest detail of labels in metres: the longest of their file's pixel, of the map's, and
+    of what their legend states."""
+    sizes = [*pixel_metres(labels.grid), labels.legend.detail or 0.0]
+    if labels.path is not None and not codes.is_vector(labels.path):
+        with codes.open_raster(labels.path) as file:
+            sizes += pixel_metres(grid_of(file))
+    return max(sizes)
