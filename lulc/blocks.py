@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from lulc.bootstrap import FEW_BLOCKS, Bounds, Units, differences, intervals
+from lulc.bootstrap import FEW_BLOCKS, LEVEL, Bounds, Units, differences, intervals
 from lulc.counts import defined, ratio
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.grid import pixel_metres
@@ -35,7 +35,7 @@ UNLIKE = 0.05
 
 #: Length of a block in correlation lengths. Measured (docs/benchmarks.md): shorter blocks give
 #: intervals that are too narrow, longer ones leave too few to draw from.
-LENGTHS = 5.0
+LENGTHS = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +67,28 @@ class Sheet:
         Its area is the integral range (Lantuejoul 1991): the correlation summed over the
         plane, here up to where it falls below `UNLIKE`. 0 where there are no errors.
         """
+        return float(np.sqrt(self._rings.sum()))
+
+    def captured(self, side: float) -> float:
+        """Share of what neighbouring errors add to a score's variance that blocks of a side hold.
+
+        The rest is between neighbouring blocks, which are drawn as if they were independent. Of
+        the pairs of pixels at a distance h, a square holds 1 - 4 h / (pi L) + h^2 / (pi L^2)
+        on average over all directions (the set covariance of a square, Matheron 1975).
+        """
+        share = np.arange(len(self._rings)) * self.step / side
+        held = np.where(share < 1, 1 - (4 * share - share**2) / np.pi, 0)
+        return float((self._rings * held).sum() / self._rings.sum()) if self.length else 1.0
+
+    @cached_property
+    def _rings(self) -> NDArray[np.float64]:
+        """(lag,): correlation times the area at that distance, as far as errors are alike."""
         known = self.correlation
         unlike = np.flatnonzero(~(known >= UNLIKE))
         reached = known[: unlike[0]] if unlike.size else known
         lags = np.arange(len(reached))
-        rings = np.pi * ((lags + 0.5) ** 2 - np.maximum(lags - 0.5, 0) ** 2)
-        return float(np.sqrt((reached * rings).sum()) * self.step)
+        areas = np.pi * ((lags + 0.5) ** 2 - np.maximum(lags - 0.5, 0) ** 2)
+        return reached * areas * self.step**2
 
     def joined(self, side: float) -> NDArray[np.int64]:
         """(block, n, n): squares joined to blocks of at least a side in metres."""
@@ -166,12 +182,18 @@ class SpatialBlocks:
     @cached_property
     def bounds(self) -> Bounds:
         """The interval of every score."""
-        return intervals(self.matrices)
+        return intervals(self.matrices, self.stretch)
+
+    @property
+    def stretch(self) -> float:
+        """What standard errors from these blocks are too small by: likeness across their edges."""
+        return max(1 / sheet.captured(self.side) ** 0.5 for sheet in self.sheets)
 
     @property
     def number(self) -> float:
         """Blocks that the accuracy rests on, partly filled ones counted as the parts they are."""
-        return float(Units(self.matrices).effective[4 * len(self.groups)])
+        units = Units(self.matrices)
+        return float(units.effective[units.accuracy])
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -181,6 +203,14 @@ class SpatialBlocks:
         return (
             f"The intervals rest on {self.number:.0f} blocks of {self.side:,.0f} m, which is few: "
             "they may well be too narrow.",
+        )
+
+    def __str__(self) -> str:
+        how = "as given" if self.given is not None else f"{LENGTHS:g} correlation lengths of errors"
+        return (
+            f"Intervals of {LEVEL:.0%}".replace("%", " %")
+            + f" from {self.number:.0f} blocks of {self.side:,.0f} m ({how}; errors are alike over "
+            f"{self.length:,.0f} m)."
         )
 
     def less(self, other: SpatialBlocks) -> Bounds:
@@ -197,7 +227,7 @@ class SpatialBlocks:
             raise LegendError("blocks of different groups or regions cannot be compared")
         if (mine.sum(axis=(1, 2)) != theirs.sum(axis=(1, 2))).any():
             raise LegendError("blocks of different pixels cannot be compared")
-        return differences(theirs, mine)
+        return differences(theirs, mine, max(self.sized(side).stretch, other.sized(side).stretch))
 
     def to_dict(self) -> dict[str, Any]:
         """How the blocks were chosen, and their counts."""
@@ -206,6 +236,7 @@ class SpatialBlocks:
             "given": self.given,
             "number": defined(self.number),
             "length": self.length,
+            "stretch": self.stretch,
             "correlation": [
                 [
                     {"distance": lag * sheet.step, "correlation": defined(value)}

@@ -54,6 +54,17 @@ class Bounds:
     averages: dict[str, Floats]
     """By 'accuracy', 'macro_f1', 'weighted_f1' and so on: (2,)."""
 
+    def of_group(self, index: int) -> dict[str, list[float] | None]:
+        """By `precision_ci` and so on, from and to as JSON; None where undefined."""
+        return {f"{name}_ci": _json(bounds[index]) for name, bounds in self.ratios.items()}
+
+    def of_all(self) -> dict[str, list[float] | None]:
+        """By `accuracy_ci`, `macro_f1_ci` and so on, from and to as JSON; None where undefined."""
+        found = {f"{name}_ci": _json(bounds) for name, bounds in self.averages.items()}
+        # Every scored pixel has one group on both sides: these three are the accuracy.
+        same = {f"micro_{name}_ci": found["accuracy_ci"] for name in ("precision", "recall", "f1")}
+        return {**found, **same}
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -85,19 +96,29 @@ class Units:
 
     @cached_property
     def effective(self) -> Floats:
-        """(score,): blocks that each score rests on, as Kish counts; of an average the least."""
+        """(score,): blocks that each score rests on, as Kish counts.
+
+        A macro average rests on the harmonic mean of its groups', since their variances add
+        up; a weighted one, in which large groups weigh most, on those of the accuracy.
+        """
         squares = (self.below**2).sum(axis=0)
         ratios = ratio(self.below.sum(axis=0) ** 2, squares)
         averages = []
         for part in self.parts:
             there = ratios[part][ratios[part] > 0]
-            averages.append(there.min() if there.size else np.nan)
-        return np.concatenate([ratios, np.repeat(averages, 2)])
+            mean = there.size / (1 / there).sum() if there.size else np.nan
+            averages += [mean, ratios[self.accuracy]]
+        return np.concatenate([ratios, averages])
 
     @property
     def support(self) -> slice:
         """Where `below` has the pixels of each group in the reference: under its recall."""
         return self.parts[RATIOS.index("recall")]
+
+    @property
+    def accuracy(self) -> int:
+        """Where the accuracy is among the scores."""
+        return len(RATIOS) * self.groups
 
     def scores(self, draws: Floats) -> Scores:
         """Every score of draws (draw, block): how often each block was drawn."""
@@ -164,29 +185,38 @@ class Scores:
 
 
 def intervals(
-    matrices: NDArray[np.integer], resamples: int = RESAMPLES, seed: int = SEED
+    matrices: NDArray[np.integer],
+    stretch: float = 1.0,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Bounds:
     """The interval of every score, within 0..1.
 
     Args:
         matrices: (block, n, n) pixel counts; blocks without a pixel do not count.
+        stretch: what standard errors from these blocks are too small by.
     """
     blocks = Units(matrices[matrices.any(axis=(1, 2))])
     draws = _draws(len(blocks.matrices), resamples, seed)
     scores = blocks.scores(draws)
-    bounds = _studentised(scores.values, _errors(draws, scores.terms, scores.pulls()))
+    bounds = _studentised(scores.values, _errors(draws, scores.terms, scores.pulls()), stretch)
     bounds = np.clip(bounds, 0, 1)
     bounds[~(blocks.effective >= LEAST_BLOCKS)] = np.nan
     return _named(bounds, blocks.groups)
 
 
 def differences(
-    a: NDArray[np.integer], b: NDArray[np.integer], resamples: int = RESAMPLES, seed: int = SEED
+    a: NDArray[np.integer],
+    b: NDArray[np.integer],
+    stretch: float = 1.0,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Bounds:
     """The interval of every score's difference, B minus A, of two maps of the same ground.
 
     Args:
         a, b: (block, n, n) pixel counts of the same blocks, groups and pixels.
+        stretch: what standard errors from these blocks are too small by.
     """
     filled = a.any(axis=(1, 2)) | b.any(axis=(1, 2))
     first, second = Units(a[filled]), Units(b[filled])
@@ -194,7 +224,7 @@ def differences(
     old, new = first.scores(draws), second.scores(draws)
     terms = [*new.terms, *((-weight, column) for weight, column in old.terms)]
     pulls = (one - other for one, other in zip(new.pulls(), old.pulls(), strict=True))
-    bounds = _studentised(new.values - old.values, _errors(draws, terms, pulls))
+    bounds = _studentised(new.values - old.values, _errors(draws, terms, pulls), stretch)
     bounds = np.clip(bounds, -1, 1)
     few = np.minimum(first.effective, second.effective)
     bounds[~(few >= LEAST_BLOCKS)] = np.nan
@@ -223,7 +253,7 @@ def _errors(draws: Floats, terms: list[tuple[Floats, Floats]], pulls: Iterator[F
     return np.sqrt(squares * (number / max(number - 1, 1)))
 
 
-def _studentised(values: Floats, errors: Floats) -> Floats:
+def _studentised(values: Floats, errors: Floats, stretch: float) -> Floats:
     """Intervals (score, 2) of the first draw's values; NaN where the draws do not tell."""
     told = (errors > _NOTHING) & ~np.isnan(values)
     with np.errstate(invalid="ignore"):
@@ -233,13 +263,17 @@ def _studentised(values: Floats, errors: Floats) -> Floats:
     tail = (1 - LEVEL) / 2
     if usable.any():
         low, high = np.nanquantile(deviations[:, usable], [tail, 1 - tail], axis=0)
-        middle, error = values[0, usable], errors[0, usable]
+        middle, error = values[0, usable], errors[0, usable] * stretch
         bounds[usable] = np.column_stack([middle - high * error, middle - low * error])
     return bounds
 
 
 def _inverse(values: Floats) -> Floats:
     return ratio(np.ones_like(values, float), values)
+
+
+def _json(bounds: Floats) -> list[float] | None:
+    return None if np.isnan(bounds).any() else [float(bound) for bound in bounds]
 
 
 def _named(bounds: Floats, groups: int) -> Bounds:

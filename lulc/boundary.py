@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from lulc import codes
+from lulc import codes, tables
 from lulc.counts import Counts, Pixels, defined, ratio
 from lulc.errors import LegendError
 from lulc.grid import grid_of, pixel_metres
@@ -31,6 +31,9 @@ EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, inf)
 #: Where the interior begins. Moving the reference by one of its pixels, diagonally even (1.41),
 #: changes nothing there.
 INTERIOR = 1.5
+
+#: Index of what is beyond the map's edge.
+NOWHERE = -2
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +105,27 @@ class Boundary:
         matrices = np.array([row["matrix"] for row in data["curve"]], np.int64)
         return cls(groups, data["pixel"], matrices.reshape(-1, len(groups), len(groups)))
 
+    def __str__(self) -> str:
+        head = [
+            f"By distance to the nearest boundary of the reference, whose pixel is {self.size:g} m "
+            f"(interior: farther than {INTERIOR * self.size:g} m):"
+        ]
+        rows = [["from m", "up to", "pixels", "accuracy", "macro F1", "weighted F1"]]
+        labelled = [
+            (f"{begin * self.size:g}", "" if end == inf else f"{end * self.size:g}", counts)
+            for (begin, end), counts in zip(pairwise(EDGES), self.curve, strict=True)
+        ]
+        for begin, end, counts in [*labelled, ("", "interior", self.interior)]:
+            scores = counts.to_dict()
+            figures = [scores[key] for key in ("accuracy", "macro_f1", "weighted_f1")]
+            rows.append([begin, end, f"{counts.pixels.scored:,}", *map(tables.number, figures)])
+        names = [["id", "class", "interior F1", "support"]]
+        names += [
+            [str(c["id"]), tables.short(c["name"]), tables.number(c["f1"]), f"{c['support']:,}"]
+            for c in self.interior.to_dict()["classes"]
+        ]
+        return "\n".join([*head, *tables.aligned(rows), "", *tables.aligned(names)])
+
     def _counts(self, matrix: NDArray[np.int64]) -> Counts:
         return Counts(matrix, self.groups, Pixels(int(matrix.sum()), 0, 0, 0), (), ())
 
@@ -112,6 +136,7 @@ class BoundaryTally:
     def __init__(self, strips: Strips) -> None:
         self.groups = strips.grouping.groups
         self.size = label_size(strips.reference)
+        self.shape = strips.prediction.grid.shape
         self.pixel = pixel_metres(strips.prediction.grid)
         shape = len(EDGES) - 1, len(self.groups), len(self.groups)
         self.counts = np.zeros(shape, np.int64)
@@ -124,13 +149,25 @@ class BoundaryTally:
     def add(self, strip: Strip) -> None:
         """Count a strip."""
         around = strip.around(self.margin)
-        metres = distances(around.reference, self.pixel)[strip.inner(around)]
+        metres = self._distances(around)[strip.inner(around)]
         n, kept = len(self.groups), strip.kept
         edges = np.array(EDGES[1:-1]) * self.size
         # Nothing rounded may part two windows: distances are told apart to a micrometre.
         part = np.searchsorted(edges, metres[kept] - 1e-6)
         places = (part * n + strip.reference[kept]) * n + strip.prediction[kept]
         self.counts += np.bincount(places, minlength=self.counts.size).reshape(self.counts.shape)
+
+    def _distances(self, strip: Strip) -> NDArray[np.float64]:
+        """Distances (y, x) in a strip. Beyond the map's edge is no group, as where there is no
+        data: what lies there is not known."""
+        height, width = self.shape
+        top, left = int(strip.window.row_off), int(strip.window.col_off)
+        bottom, right = top + int(strip.window.height), left + int(strip.window.width)
+        edges = ((top == 0, bottom == height), (left == 0, right == width))
+        padded = np.pad(strip.reference, np.array(edges, int), constant_values=NOWHERE)
+        inner = tuple(slice(int(a), int(a) + size) for (a, _), size in zip(
+            edges, strip.reference.shape, strict=True))  # fmt: skip
+        return distances(padded, self.pixel)[inner]
 
     def result(self) -> Boundary:
         """What was counted."""

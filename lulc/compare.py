@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rasterio.windows import Window
 
 from lulc import tables
 from lulc.activations import Activations
+from lulc.bootstrap import Bounds
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
@@ -25,6 +28,9 @@ SHIFT_TOLERANCE = 0.01
 
 #: The ratios compared.
 METRICS = ("precision", "recall", "f1", "iou")
+
+#: Marks a difference whose interval excludes 0.
+DIFFERS = "*"
 
 #: Said beside every matrix of transitions.
 TRANSITION_ORIENTATION = "rows are run A, columns run B"
@@ -61,14 +67,27 @@ class Comparison:
             return []
         left = {(c["id"], c["name"]): c for c in self.a.to_dict()["classes"]}
         rows = []
-        for c in self.b.to_dict()["classes"]:
+        for i, c in enumerate(self.b.to_dict()["classes"]):
             other = left.get((c["id"], c["name"]))
             if other is not None:
                 row = {"id": c["id"], "name": c["name"], "color": c["color"]}
                 for metric in METRICS:
                     row |= _delta(metric, other[metric], c[metric])
+                if self.bounds is not None:
+                    row |= _told(self.bounds.of_group(i))
                 rows.append(row | {"support": c["support"]})
         return rows
+
+    @cached_property
+    def bounds(self) -> Bounds | None:
+        """The intervals of the differences, drawn from the same blocks for both runs; None
+        where blocks were not counted, or not of the same groups and pixels."""
+        if self.a is None or self.b is None or not self.a.blocks or not self.b.blocks:
+            return None
+        try:
+            return self.b.blocks.less(self.a.blocks)
+        except LegendError:
+            return None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `lulc compare`."""
@@ -77,6 +96,10 @@ class Comparison:
             left, right = self.a.to_dict(), self.b.to_dict()
             for key in ("accuracy", "micro_f1", "macro_f1", "weighted_f1"):
                 averages |= _delta(key, left[key], right[key])
+            if self.bounds is not None:
+                known = _told(self.bounds.of_all())
+                for key in ("accuracy", "micro_f1", "macro_f1", "weighted_f1"):
+                    averages |= {name: known[name] for name in (f"{key}_ci", f"{key}_differs")}
         moved = self.transitions
         return {
             "a": {"run": self.name_a, "evaluation": self.a.to_dict() if self.a else None},
@@ -99,7 +122,7 @@ class Comparison:
             lines.append(f"The two maps agree on {self.agreement:.1%} of the pixels they share.")
         data = self.to_dict()
         if self.deltas:
-            rows = [["id", "class", "F1 of A", "F1 of B", "B - A", "support"]]
+            rows = [["id", "class", "F1 of A", "F1 of B", "B - A", "95 %", "", "support"]]
             for c in self.deltas:
                 f1 = [tables.number(c["f1_a"]), tables.number(c["f1_b"])]
                 rows.append(
@@ -108,13 +131,17 @@ class Comparison:
                         c["name"],
                         *f1,
                         tables.number(c["f1"], True),
+                        *_shown(c, "f1"),
                         f"{c['support']:,}",
                     ]
                 )
             for key, title in {"macro_f1": "macro average", "accuracy": "accuracy"}.items():
                 pair = [tables.number(data[f"{key}_a"]), tables.number(data[f"{key}_b"])]
-                rows.append(["", title, *pair, tables.number(data[key], True), ""])
+                delta = tables.number(data[key], True)
+                rows.append(["", title, *pair, delta, *_shown(data, key), ""])
             lines += ["", *tables.aligned(rows)]
+            if self.bounds is not None:
+                lines.append(f"{DIFFERS}: the interval of the difference does not hold 0.")
         return "\n".join([*lines, *self.notes])
 
 
@@ -127,13 +154,14 @@ def compare(
     level: str = "class",
     layer: str | None = None,
     rollup: str | None = None,
+    block: float | None = None,
 ) -> Comparison:
     """Compare two runs on the pixels that both have.
 
     Args:
         reference: scores both on their common pixels; without it, the stored evaluations are
             used if they were made against the same reference and area.
-        codes, level, layer, rollup: as in `lulc.evaluation.evaluate_labels`.
+        codes, level, layer, rollup, block: as in `lulc.evaluation.evaluate_labels`.
 
     Raises:
         RunError: grids that differ in CRS or pixel size, are shifted, or do not overlap.
@@ -162,6 +190,8 @@ def compare(
             "layer": layer,
             "zones": zones,
             "rollup": rollup,
+            "block": block,
+            "parts": ["intervals"],
         }
         scores_a: Evaluation | None = evaluate_labels(
             a, reference, mask=b, activations=_activations(first, a), **settings
@@ -241,6 +271,24 @@ def _stored(
 def _delta(key: str, a: float | None, b: float | None) -> dict[str, float | None]:
     difference = None if a is None or b is None else b - a
     return {f"{key}_a": a, f"{key}_b": b, key: difference}
+
+
+def _told(bounds: Mapping[str, list[float] | None]) -> dict[str, Any]:
+    """Intervals, and under `<ratio>_differs` whether each excludes 0; None where undefined."""
+    differs = {
+        key.removesuffix("_ci") + "_differs": pair and not pair[0] <= 0 <= pair[1]
+        for key, pair in bounds.items()
+    }
+    return {**bounds, **differs}
+
+
+def _shown(data: Mapping[str, Any], key: str) -> list[str]:
+    """The interval of a difference, and a mark where it excludes 0."""
+    pair = data.get(f"{key}_ci")
+    if pair is None:
+        return [tables.UNDEFINED, ""]
+    low, high = (tables.number(bound, True) for bound in pair)
+    return [f"{low} to {high}", DIFFERS if data[f"{key}_differs"] else ""]
 
 
 def _crs(grid: GeoBox) -> str:

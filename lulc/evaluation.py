@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lulc.attainable import Attainable
 from lulc.confusion import Confusion
 from lulc.counts import ORIENTATION
 from lulc.errors import ReferenceDataError
+from lulc.generalised import Generalised
 from lulc.grouping import Grouping, common_grouping
 from lulc.leakage import Leakage, Zones
 from lulc.parts import PARTS
@@ -102,6 +103,8 @@ def evaluate_labels(
     activations: Activations | None = None,
     rollup: str | None = None,
     parts: Collection[str] = (),
+    block: float | None = None,
+    mmu: float | Literal["reference"] | None = None,
 ) -> Evaluation:
     """Score a map against a reference file of any CRS, pixel size and known code system.
 
@@ -112,10 +115,14 @@ def evaluate_labels(
         rollup: one of `lulc.rollup.ROLLUPS`; None sums activations at a CORINE level, where
             the map stores them, and scores the map's own classes as they are drawn.
         parts: names of `lulc.parts.PARTS` to count as well.
+        block: side in metres of the blocks that intervals are from (`lulc.blocks`); None takes
+            it from the errors.
+        mmu: hectares below which patches of the map go to their neighbours for scores of
+            their own (`lulc.generalised`); 'reference' takes what its legend states.
 
     Raises:
         ReferenceDataError: a reference that cannot be read or does not overlap, ambiguous
-            codes, or not one pixel to score.
+            codes, not one pixel to score, or a block or unit not above 0.
         LegendError: legends with nothing in common, a level that one does not reach, or a
             roll-up that is none or that the map does not allow.
     """
@@ -124,7 +131,8 @@ def evaluate_labels(
     grouping = common_grouping(prediction.legend, labels.legend, level)
     if activations is not None and way == "activations":
         prediction = rolled_up(prediction, activations, grouping)
-    found = count(Strips(prediction, labels, grouping, mask, zones, activations), parts)
+    strips = Strips(prediction, labels, grouping, mask, zones, activations)
+    found = count(strips, parts)
     if not found.pixels.scored:
         raise ReferenceDataError(
             f"{reference} has no pixel to score the map by: {found.pixels.nodata} are without "
@@ -138,7 +146,12 @@ def evaluate_labels(
         "layer": layer,
         "mask": mask is not None,
     }
-    return replace(found, reference=file_facts(Path(reference)), choices=chosen)
+    kept = dict(found.parts)
+    if found.blocks is not None:
+        kept["intervals"] = found.blocks.sized(block)
+    if mmu is not None:
+        kept["generalised"] = Generalised.of(strips, None if mmu == "reference" else mmu)
+    return replace(found, reference=file_facts(Path(reference)), choices=chosen, parts=kept)
 
 
 def evaluate(
@@ -152,6 +165,8 @@ def evaluate(
     rollup: str | None = None,
     parts: Collection[str] = tuple(PARTS),
     label_accuracy: tuple[float, float] | None = None,
+    block: float | None = None,
+    mmu: float | Literal["reference"] | None = None,
 ) -> Evaluation:
     """Score a run and save `evaluation.json` (or `evaluation-<level>.json`) in its folder.
 
@@ -161,7 +176,7 @@ def evaluate(
     those of the whole run.
 
     Args:
-        rollup: as in `evaluate_labels`.
+        rollup, block, mmu: as in `evaluate_labels`.
         parts: what to count beside the confusion matrix; all there is.
         label_accuracy: share of the reference's labels that are right, from and to, for the
             F1 that these allow at all (`lulc.attainable`).
@@ -184,6 +199,8 @@ def evaluate(
         activations=activations,
         rollup=rollup,
         parts=parts,
+        block=block,
+        mmu=mmu,
     )
     outline = None if region is None else region.to_dict()
     found = replace(found, choices={**found.choices, "region": outline})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import rasterio
 from odc.geo.geobox import GeoBox
+from pyproj import Geod
 from rasterio.windows import Window
 
 
@@ -32,6 +33,6 @@ def pixel_metres(grid: GeoBox) -> tuple[float, float]:
         unit = float(grid.crs.proj.axis_info[0].unit_conversion_factor)
         return height * unit, width * unit
     x, y = grid.extent.centroid.points[0]
-    geod = grid.crs.proj.get_geod()
+    geod = Geod(ellps="WGS84")
     tall = geod.inv(x, y - height / 2, x, y + height / 2)[2]
     return tall, geod.inv(x - width / 2, y, x + width / 2, y)[2]

@@ -56,6 +56,10 @@ class Legend:
     """Values that occur in files and are no class (no data, unclassified), with their meaning."""
     first: int = 1
     """What the product's own files count from: 0 for Dynamic World, whose ids here are 1 more."""
+    detail: float | None = None
+    """The width in metres below which the product shows nothing; None where it states none."""
+    mmu: float | None = None
+    """Its minimum mapping unit in hectares; None where it states none."""
 
     def __post_init__(self) -> None:
         ids = [c.id for c in self.classes]
@@ -95,13 +99,14 @@ class Legend:
             )
             special = {int(code): str(text) for code, text in data.get("special", {}).items()}
             name, first = str(data["name"]), int(data.get("first", 1))
+            stated = {k: float(data[k]) for k in ("detail", "mmu") if k in data}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LegendError(
                 "a legend has a name and classes, each with id, name and color (#rrggbb); "
                 f"this one fails at {error}"
             ) from None
         title, source = str(data.get("title", name)), str(data.get("source", ""))
-        return cls(name, title, classes, source, special, first)
+        return cls(name, title, classes, source, special, first, **stated)
 
     def to_dict(self) -> dict[str, Any]:
         """As in the JSON file."""
@@ -112,6 +117,8 @@ class Legend:
             "classes": [{"id": c.id, "name": c.name, "color": c.color} for c in self.classes],
             "special": {str(code): text for code, text in self.special.items()},
             **({"first": self.first} if self.first != 1 else {}),
+            **({"detail": self.detail} if self.detail is not None else {}),
+            **({"mmu": self.mmu} if self.mmu is not None else {}),
         }
 
     @property

@@ -9,11 +9,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from lulc.attainable import Attainable
+from lulc.blocks import SpatialBlocks
+from lulc.boundary import Boundary
+from lulc.generalised import Generalised
 from lulc.histograms import Histograms
 from lulc.strips import Part
 
 #: The parts by their names.
-PARTS: dict[str, type[Part]] = {"activations": Histograms, "attainable": Attainable}
+PARTS: dict[str, type[Part]] = {
+    "intervals": SpatialBlocks,
+    "boundary": Boundary,
+    "generalised": Generalised,
+    "activations": Histograms,
+    "attainable": Attainable,
+}
 
 
 def from_dict(data: Mapping[str, Any]) -> dict[str, Part]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lulc import files, parts, tables
+from lulc.blocks import SpatialBlocks
 from lulc.counts import ORIENTATION, Counts, Pixels, defined, ratio
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.leakage import Leakage
@@ -96,7 +97,13 @@ class Evaluation(Counts):
             share = left_out / (self.pixels.scored + left_out)
             names = ", ".join(i.name for i in self.ignored_classes if i.pixels)
             said.append(f"{share:.0%} of the map is not scored, neither right nor wrong: {names}.")
-        return tuple(said)
+        return (*said, *(self.blocks.warnings if self.blocks else ()))
+
+    @property
+    def blocks(self) -> SpatialBlocks | None:
+        """Counts by blocks of ground, what intervals are from; None if they were not counted."""
+        found = self.parts.get("intervals")
+        return found if isinstance(found, SpatialBlocks) else None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `lulc evaluate`, as in `assets/evaluation.schema.json`.
@@ -110,7 +117,7 @@ class Evaluation(Counts):
             "codes": self.codes,
             "reference": dict(self.reference) if self.reference else None,
             "choices": dict(self.choices),
-            **super().to_dict(),
+            **self._scores(),
             "merged": [
                 {
                     "id": group.id,
@@ -127,6 +134,15 @@ class Evaluation(Counts):
             "leakage": self.leakage.to_dict() if self.leakage else None,
             **{name: part.to_dict() for name, part in self.parts.items()},
         }
+
+    def _scores(self) -> dict[str, Any]:
+        """Counts and scores, with their intervals if blocks were counted."""
+        scores = super().to_dict()
+        if self.blocks is None:
+            return scores
+        bounds = self.blocks.bounds
+        rows = [row | bounds.of_group(i) for i, row in enumerate(scores["classes"])]
+        return {**scores, **bounds.of_all(), "classes": rows}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Evaluation:

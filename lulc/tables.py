@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lulc import files
 
@@ -39,10 +39,20 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def scores_csv(evaluation: Evaluation) -> str:
-    """A row for each class: id, name, ratios (empty where undefined), support, predicted."""
+    """A row for each class: id, name, ratios (empty where undefined), support, predicted.
+
+    Where there are intervals, `f1_low` and `f1_high` and the like follow.
+    """
     columns = ["id", "name", *METRICS, "support", "predicted"]
     classes = evaluation.to_dict()["classes"]
-    return _csv([columns, *[["" if c[k] is None else c[k] for k in columns] for c in classes]])
+    bounds = [metric for metric in METRICS if f"{metric}_ci" in classes[0]]
+    ends = [f"{metric}_{end}" for metric in bounds for end in ("low", "high")]
+    rows = []
+    for c in classes:
+        known = [end for metric in bounds for end in c[f"{metric}_ci"] or (None, None)]
+        cells = [*(c[k] for k in columns), *known]
+        rows.append(["" if cell is None else cell for cell in cells])
+    return _csv([[*columns, *ends], *rows])
 
 
 def matrix_csv(evaluation: Evaluation) -> str:
@@ -87,18 +97,40 @@ def number(value: float | None, signed: bool = False) -> str:
     return UNDEFINED if value is None else f"{value:{'+' if signed else ''}.3f}"
 
 
+def interval(bounds: Sequence[float] | None) -> str:
+    """From and to with three decimals, or a dash for None."""
+    return UNDEFINED if bounds is None else "–".join(number(bound) for bound in bounds)
+
+
+def _headings(data: Mapping[str, Any]) -> list[str]:
+    names = list(METRICS.values())
+    if "macro_f1_ci" in data:
+        names.insert(names.index("F1") + 1, "95 % of F1")
+    return names
+
+
+def _ratios(data: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Ratios under a prefix, and the interval of F1 after it where there are intervals."""
+    cells = []
+    for metric in METRICS:
+        cells.append(number(data[prefix + metric]))
+        if metric == "f1" and f"{prefix}f1_ci" in data:
+            cells.append(interval(data[f"{prefix}f1_ci"]))
+    return cells
+
+
 def _rows(evaluation: Evaluation) -> list[list[str]]:
     data = evaluation.to_dict()
-    rows = [["id", "class", *METRICS.values(), "support", "mapped"]]
+    rows = [["id", "class", *_headings(data), "support", "mapped"]]
     for c in data["classes"]:
-        ratios = [number(c[m]) for m in METRICS]
+        ratios = _ratios(c)
         rows.append([str(c["id"]), c["name"], *ratios, f"{c['support']:,}", f"{c['predicted']:,}"])
     total = f"{data['pixels']['scored']:,}"
     for how in ("macro", "weighted"):
-        ratios = [number(data[f"{how}_{m}"]) for m in METRICS]
+        ratios = _ratios(data, f"{how}_")
         rows.append(["", f"{how} average", *ratios, total, ""])
-    micro = number(data["micro_f1"])
-    rows.append(["", "micro average = accuracy", micro, micro, micro, "", total, ""])
+    micro = [*_ratios(data, "micro_")[:-1], ""]
+    rows.append(["", "micro average = accuracy", *micro, total, ""])
     return rows
 
 

@@ -155,3 +155,39 @@ def test_grids_that_do_not_fit(run, grid, said):
     a, b = run("a", np.ones(GRID.shape)), run("b", np.ones(grid.shape), grid)
     with pytest.raises(RunError, match=said):
         compare(a, b)
+
+
+def test_differences_have_intervals(run, tmp_path):
+    """Errors by patches: B lacks one in three of A's, and both have the same in one class."""
+    rng = np.random.default_rng(5)
+    grid = GeoBox.from_bbox((500000, 6700000, 502400, 6702400), "EPSG:3067", shape=(240, 240))
+
+    def patches(share):
+        return np.kron(rng.random((60, 60)) < share, np.ones((4, 4), bool))
+
+    truth = np.where(patches(0.5), 5, 13)
+    truth[patches(0.2)] = 6
+    lost, mistaken = patches(0.15), patches(0.2)
+    a = np.where(mistaken & (truth == 6), 7, truth)
+    a, b = (
+        np.where(lost & (truth != 6), 12, a),
+        np.where(lost & patches(0.66) & (truth != 6), 12, a),
+    )
+    reference = write(tmp_path / "truth.tif", truth, grid, {"LULC_LEGEND": "lulc13"})
+    pair = [run(name, ids, grid) for name, ids in (("a", a), ("b", b))]
+    found = compare(*pair, reference)
+    data = found.to_dict()
+    rows = {c["id"]: c for c in data["classes"]}
+    for c in (rows[5], rows[13], data):
+        key = "accuracy" if c is data else "f1"
+        low, high = c[f"{key}_ci"]
+        assert 0 < low < c[key] < high and c[f"{key}_differs"] is True
+    # What is alike in both has no difference that could vary.
+    assert rows[6]["f1"] == 0 and rows[6]["f1_ci"] is None and rows[6]["f1_differs"] is None
+    assert "does not hold 0" in str(found) and "*" in str(found)
+    back = compare(*pair[::-1], reference).to_dict()["accuracy_ci"]
+    assert back == pytest.approx([-bound for bound in data["accuracy_ci"][::-1]])
+    for path in pair:
+        evaluate(path, reference)
+    assert compare(*pair).to_dict()["accuracy_ci"] == data["accuracy_ci"]
+    assert compare(*pair, reference, block=400).a.blocks.given == 400

@@ -38,7 +38,8 @@ HOUSE = {
     ),
     "scores": (
         "tables grouping counts leakage activations rollup strips confusion "
-        "levels reliability ranking histograms attainable parts scores evaluation compare"
+        "bootstrap blocks boundary generalised levels reliability ranking histograms attainable "
+        "parts scores evaluation compare"
     ),
     "areas": "census pointfiles points estimators areas",
     "wrong labels": "patches patchsearch suspects",

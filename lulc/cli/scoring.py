@@ -25,6 +25,10 @@ rollup_option = click.option(
 @click.option("--layer", help="The layer of a vector file of several.")
 @click.option("--label-accuracy", type=float, nargs=2, metavar="LOW HIGH",
               help="Share of the labels that are right, for the F1 they allow at all.")  # fmt: skip
+@click.option("--block", type=float, metavar="METRES",
+              help="Side of the blocks for intervals (from the errors).")  # fmt: skip
+@click.option("--mmu", metavar="HECTARES|reference",
+              help="Score the map without smaller patches, too.")  # fmt: skip
 @region_options
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path),
               help="Write the scores here, and the matrix beside it.")  # fmt: skip
@@ -32,8 +36,8 @@ rollup_option = click.option(
               help="Write scores, matrix and remarks here.")  # fmt: skip
 @json_option
 def evaluate(
-    run, reference, codes, level, rollup, layer, label_accuracy, bbox, crs, region, table, page,
-    as_json,
+    run, reference, codes, level, rollup, layer, label_accuracy, block, mmu, bbox, crs, region,
+    table, page, as_json,
 ) -> None:  # fmt: skip
     """Score a run, or a region of it, against a reference, class by class."""
     from lulc import tables
@@ -43,16 +47,26 @@ def evaluate(
     part = open_region(bbox, crs, region)
     found = run_evaluate(
         run, path, codes=codes, level=level, rollup=rollup, layer=layer, region=part,
-        label_accuracy=label_accuracy,
+        label_accuracy=label_accuracy, block=block, mmu=_unit(mmu),
     )  # fmt: skip
     tables.write(found, table, page)
     if as_json:
         print_json(found.to_dict())
     else:
         click.echo(found)
-        for name in ("activations", "attainable"):
+        for name in ("intervals", "boundary", "generalised", "activations", "attainable"):
             if name in found.parts:
                 click.echo(found.parts[name])
+
+
+def _unit(text):
+    """Hectares, or 'reference'; None for no text."""
+    if text in (None, "reference"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"expected hectares or 'reference', got {text!r}") from None
 
 
 @click.command()
@@ -63,13 +77,15 @@ def evaluate(
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
 @rollup_option
+@click.option("--block", type=float, metavar="METRES",
+              help="Side of the blocks for intervals (from the errors).")  # fmt: skip
 @json_option
-def compare(run_a, run_b, reference, codes, level, rollup, as_json) -> None:
+def compare(run_a, run_b, reference, codes, level, rollup, block, as_json) -> None:
     """Compare two runs: where they agree, and the difference of each class's F1."""
     from lulc.compare import compare as run_compare
 
     path = in_workspace(reference, "references") if reference else None
-    found = run_compare(run_a, run_b, path, codes=codes, level=level, rollup=rollup)
+    found = run_compare(run_a, run_b, path, codes=codes, level=level, rollup=rollup, block=block)
     if as_json:
         print_json(found.to_dict())
     else:
