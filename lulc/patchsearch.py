@@ -107,6 +107,7 @@ class Search:
                 file = rasterio.open(temporary, "w", **self._profile())
             with rasterio.Env(GDAL_CACHEMAX=config.GDAL_CACHE), file:
                 file.descriptions = ("suspicion in percent",)
+                file.update_tags(LULC_REFERENCE=str(self.reference.path))
                 for window, first in zip(self.windows(), firsts, strict=True):
                     numbers, count = connected(self.groups(window))
                     rows = areas[window.toslices()[0]]

@@ -116,6 +116,16 @@ def test_impossible_accuracies_are_refused(accuracies):
         Attainable((1,), np.array([1]), *accuracies)
 
 
+def test_band_of_the_real_labels(shared_data):
+    tiles = sorted((shared_data / "kaakonkulma_labels").glob("*.npy"))
+    labels = sum(np.bincount(np.load(tile).ravel(), minlength=14)[1:] for tile in tiles)
+    found = Attainable(tuple(range(1, 14)), labels, 0.7, 0.8)
+    np.testing.assert_allclose(found.macro_f1("symmetric"), [0.46, 0.54], atol=0.005)
+    np.testing.assert_allclose(found.macro_f1("proportional"), [0.68, 0.79], atol=0.005)
+    for model, water in {"symmetric": [0.78, 0.85], "proportional": [0.71, 0.81]}.items():
+        np.testing.assert_allclose(found.f1(model)[:, 12], water, atol=0.005)
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     return workspaces.make(tmp_path_factory.mktemp("workspace"), size=128)

@@ -179,6 +179,7 @@ def test_layer_and_list_agree(workspace, found):
         assert file.nodata == NODATA
         assert file.crs.to_epsg() == frame.crs.to_epsg() == 3067
         assert file.overviews(1) == []
+        assert file.tags()["LULC_REFERENCE"] == str(corine(workspace))
     assert layer[layer != NODATA].max() <= 100
     ranks = rasterize(
         zip(frame.geometry, frame["rank"], strict=True), layer.shape, 0, transform=transform
