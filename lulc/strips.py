@@ -24,6 +24,9 @@ from lulc.reference import LabelMap
 #: Pixels of a strip: a float32 of every one for 13 classes is 50 MB.
 STRIP_PIXELS = 1 << 20
 
+#: Rows of a strip at least, however wide the map.
+STRIP_ROWS = 64
+
 
 class Part(Protocol):
     """A result beside the confusion matrix: a frozen dataclass of counts (see `lulc.parts`)."""
@@ -189,7 +192,7 @@ class Strips:
         file is decoded twice; each is small, so that a tally may use some times its memory.
         """
         height, width = self.prediction.grid.shape
-        rows = max(64, STRIP_PIXELS // width)
+        rows = max(STRIP_ROWS, STRIP_PIXELS // width)
         for window in self.prediction.strips():
             top, bottom = int(window.row_off), int(window.row_off + window.height)
             above, below = max(0, top - margin), min(height, bottom + margin)

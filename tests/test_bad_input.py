@@ -318,6 +318,41 @@ class TestReference:
         line = refused("evaluate", run, "--reference", simulated["corine"], "--codes", "runes")
         assert "runes" in line
 
+    def test_of_another_legend(self, refused, run, simulated):
+        line = refused("evaluate", run, "--reference", simulated["corine"], "--codes", "nlcd")
+        assert "no codes of nlcd" in line and "--codes" in line
+
+    def test_with_nothing_to_score(self, refused, run, simulated, tmp_path):
+        path = self.labels(
+            tmp_path / "none.tif", lambda h, w: np.full((h, w), 255), simulated["corine"]
+        )
+        line = refused("evaluate", run, "--reference", path, "--codes", "clc-fi")
+        assert "no pixel to score" in line and "without data" in line
+
+    def test_of_a_legend_that_reaches_no_level(self, refused, run, simulated, tmp_path):
+        own = {"name": "own", "classes": [{"id": 9, "name": "Nine", "color": "#999999"}]}
+        (tmp_path / "own.json").write_text(json.dumps(own))
+        path = self.labels(
+            tmp_path / "own.tif", lambda h, w: np.full((h, w), 9), simulated["corine"]
+        )
+        for level, said in (("class", "no crosswalk leads there"), ("2", "CORINE level 2")):
+            line = refused(
+                "evaluate", run, "--reference", path, "--codes", tmp_path / "own.json",
+                "--level", level,
+            )  # fmt: skip
+            assert said in line
+
+    def test_of_polygons_without_codes(self, refused, run, tmp_path):
+        frame = gpd.GeoDataFrame({"name": ["x"]}, geometry=[shapely.box(27, 61, 28, 62)], crs=4326)
+        frame.to_file(tmp_path / "names.gpkg")
+        line = refused("evaluate", run, "--reference", tmp_path / "names.gpkg")
+        assert "no field such as Code_18" in line
+
+    def test_with_tables_where_a_folder_is(self, refused, run, simulated, tmp_path):
+        arguments = ("evaluate", run, "--reference", simulated["corine"], "--level", "1")
+        for option in ("--csv", "--markdown"):
+            assert "directory" in refused(*arguments, option, tmp_path)
+
     def test_that_is_absent(self, refused, run, tmp_path):
         line = refused("evaluate", run, "--reference", tmp_path / "absent.tif")
         assert "absent.tif" in line

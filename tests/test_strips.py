@@ -201,6 +201,40 @@ def test_a_part_is_counted_on_the_scored_pixels_and_kept(tmp_path, monkeypatch):
     assert not count(replace(strips, activations=None), ["kept"]).parts
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 150), st.integers(1, 40), st.booleans())
+def test_strips_of_any_height_give_the_same(tmp_path_factory, slab, strip, zones):
+    """Every part that there is, with the matrix, whatever is read and counted at once."""
+    folder = tmp_path_factory.mktemp("map")
+    map_file(folder / "map.tif")
+    strips = strips_of(folder / "map.tif", zones=StripedZones(GRID) if zones else None)
+    whole = count(strips, list(PARTS))
+    windows = [Window(0, row, 60, min(slab, 150 - row)) for row in range(0, 150, slab)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LabelMap, "strips", lambda _: iter(windows))
+        patch.setattr(strips_module, "STRIP_PIXELS", strip * 60)
+        patch.setattr(strips_module, "STRIP_ROWS", 1)
+        parts = count(strips, list(PARTS))
+    assert "activations" in whole.parts
+    same(parts.to_dict(), whole.to_dict())
+
+
+def same(found, expected):
+    """Equal JSON, but for the last digits of sums."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            same(found[key], value)
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for pair in zip(found, expected, strict=True):
+            same(*pair)
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    else:
+        assert found == expected
+
+
 def test_a_map_of_classes_has_no_activations(tmp_path):
     map_file(tmp_path / "map.tif")
     strips = replace(strips_of(tmp_path / "map.tif"), activations=None)
