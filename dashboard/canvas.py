@@ -57,6 +57,8 @@ class Canvas(param.Parameterized):
         self.basemap.param.watch(self._switch_basemap, "wanted")
         self._pipe = hv.streams.Pipe(data=None)
         self._made: dict[str, tuple[Any, Any]] = {}
+        self._sources: dict[str, ColumnDataSource] = {}
+        self._sent: dict[str, tuple[Any, ...]] = {}
         self.base = self._dynamic("base", self._base)
         self.overlay = self._dynamic("overlay", self._overlay)
         self.plot = self._plot(toolbar)
@@ -127,6 +129,7 @@ class Canvas(param.Parameterized):
         if figure is self.figure:
             return
         self.figure = figure
+        self._sources, self._sent = marks.sources(figure), {}
         frame.as_map(figure)
         frame.set_ranges(figure, self.view)
         self._wanted = frame.wire(figure, self._moved)
@@ -200,7 +203,16 @@ class Canvas(param.Parameterized):
         self._labels.code = frame.lookup(_names(picture.label_legend))
         self._place.code = frame.coordinates(picture.view, picture.place)
         self.picture = picture
-        self._pipe.send(None)
+        if self.figure is None:
+            self._pipe.send(None)
+            return
+        # HoloViews made the plot; to have it make every image anew costs several times as much.
+        for name, source in self._sources.items():
+            what = self._content(name)
+            if any(a is not b for a, b in zip(self._sent.get(name, (None,)), what, strict=False)):
+                self._sent[name] = what
+                make = marks.probe_columns if name == "probe" else marks.columns
+                source.data = make(*what)
 
 
 def _names(legend: Legend | None) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import holoviews as hv
 import numpy as np
-from bokeh.models import HoverTool
+from bokeh.models import ColumnDataSource, HoverTool, Image, ImageRGBA
 
 from dashboard.picture import NOTHING, Probe
 from dashboard.warp import View
@@ -35,6 +35,39 @@ def probe(view: View, found: Probe | None, tool: HoverTool) -> hv.Image:
     vdims = ["class_id", "percent", "second", "second_percent", "label"]
     read = hv.Image(numbers, bounds=view.bounds, vdims=vdims)
     return read.opts(alpha=0, tools=[tool], default_tools=[], clim=(0, 255))
+
+
+def columns(view: View, pixels: np.ndarray | None) -> dict[str, list[Any]]:
+    """What the glyph of `image` draws, as HoloViews would give it."""
+    if pixels is None:
+        pixels = np.zeros((2, 2, 4), np.uint8)
+    upward = np.ascontiguousarray(pixels[::-1]).view(np.uint32)[..., 0]
+    return {"image": [upward], **_frame(view)}
+
+
+def probe_columns(view: View, found: Probe | None) -> dict[str, list[Any]]:
+    """What the glyph of `probe` holds, as HoloViews would give it."""
+    none = np.full((2, 2), NOTHING, np.uint8)
+    values = (none,) * 5 if found is None else tuple(vars(found).values())
+    names = ("image", "percent", "second", "second_percent", "label")
+    parts = (np.ascontiguousarray(value[::-1]) for value in values)
+    return {**{name: [part] for name, part in zip(names, parts, strict=True)}, **_frame(view)}
+
+
+def sources(figure: Any) -> dict[str, ColumnDataSource]:
+    """The sources of the two images and the probe in a figure that HoloViews has made."""
+    found: dict[str, ColumnDataSource] = {}
+    for renderer in figure.renderers:
+        if isinstance(renderer.glyph, ImageRGBA):
+            found["overlay" if "base" in found else "base"] = renderer.data_source
+        elif isinstance(renderer.glyph, Image):
+            found["probe"] = renderer.data_source
+    return found
+
+
+def _frame(view: View) -> dict[str, list[Any]]:
+    size = {"dw": [view.east - view.west], "dh": [view.north - view.south]}
+    return {"x": [view.west], "y": [view.south], **size}
 
 
 def discs(pins: Sequence[tuple[float, float, str]]) -> hv.Points:

@@ -6,17 +6,29 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import holoviews as hv
 import numpy as np
 import pytest
 import rasterio
 import workspaces
+from bokeh.models import HoverTool
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from dashboard import catalog, certainty, composites, layers, paints, positions, schemes, vision
+from dashboard import (
+    catalog,
+    certainty,
+    composites,
+    layers,
+    marks,
+    paints,
+    positions,
+    schemes,
+    vision,
+)
 from dashboard.labels import NO_LABEL
 from dashboard.layers import NOTHING, Order
 from dashboard.warp import View
@@ -265,3 +277,28 @@ def test_a_scheme_recolours_the_map(order, view):
     assert not np.array_equal(own.overlay, safe.overlay)
     assert np.array_equal(own.overlay[..., 3], safe.overlay[..., 3])
     assert {entry.color for entry in safe.entries} <= set(schemes.TOL[0])
+
+
+# Sending
+
+
+def test_images_are_sent_as_holoviews_would_send_them(order, view):
+    hv.extension("bokeh")
+    picture = layers.paint(order, view)
+    hover = HoverTool()
+    plot = hv.renderer("bokeh").get_plot(
+        marks.image(view, picture.base)
+        * marks.image(view, picture.overlay)
+        * marks.probe(view, picture.probe, hover)
+    )
+    sources = marks.sources(plot.state)
+    made = {
+        "base": marks.columns(view, picture.base),
+        "overlay": marks.columns(view, picture.overlay),
+        "probe": marks.probe_columns(view, picture.probe),
+    }
+    for name, columns in made.items():
+        theirs = sources[name].data
+        assert set(columns) == set(theirs), name
+        for column, (value,) in columns.items():
+            assert np.allclose(value, theirs[column][0]), (name, column)
