@@ -93,6 +93,17 @@ class Model:
         return _predictor(self.path.resolve(), self.card.weights, resolve(device))
 
 
+def as_input(card: ModelCard, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Bands, float32 (band, y, x) in the card's units, as the network takes them.
+
+    Returns float32 (1, y, x, band), normalised. `valid` is bool (y, x): an invalid pixel is
+    the training data's mean, like the network's own padding.
+    """
+    image = (values - card.mean) / card.std
+    image *= valid
+    return np.ascontiguousarray(image.transpose(1, 2, 0))[None]
+
+
 def freeze(network: keras.Model, device: str, temperature: float = 1.0) -> Callable[[Any], Any]:
     """The network as a graph whose variables are constants.
 
@@ -135,10 +146,7 @@ def _load_predictor(path: Path, weights: str, device: str) -> Predictor:
     busy = threading.Lock()
 
     def predict(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        image = (values - card.mean) / card.std
-        # An invalid pixel is the training data's mean, like the network's own padding.
-        image *= valid
-        image = np.ascontiguousarray(image.transpose(1, 2, 0))[None]
+        image = as_input(card, values, valid)
         with busy, tf.device(device):
             (activations,) = function(tf.constant(image))
             found = activations.numpy()[0]

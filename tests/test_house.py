@@ -34,7 +34,7 @@ HOUSE = {
     "input": "inputs contract",
     "training": "samples losses train",
     "classification": (
-        "tiling mapfile runs spool unfinished task request manifest coordinator classify"
+        "tiling mapfile runs spool unfinished task request manifest coordinator classify features"
     ),
     "scores": (
         "tables grouping counts leakage activations rollup strips confusion "
