@@ -27,6 +27,9 @@ from lulc.legend import Legend
 #: The view before the page has told its size, over the middle of Finland.
 _SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
 
+#: In the style, since Panel adds the `min_height` of all the pages up.
+_TALL = {"min-height": "320px"}
+
 
 class Canvas(param.Parameterized):
     """A map that shows `order`; read what it shows from `picture`.
@@ -42,8 +45,15 @@ class Canvas(param.Parameterized):
     clicked = param.Tuple(default=None, length=2, allow_None=True, doc="Where it was clicked.")
     pins = param.List(default=[], doc="Places to mark: (x, y, letter).")
 
-    def __init__(self, *, toolbar: str | None = "right", **params: Any):
+    def __init__(
+        self,
+        *,
+        toolbar: str | None = "right",
+        paint: Callable[[Any, View], Picture] = layers.paint,
+        **params: Any,
+    ):
         super().__init__(**params)
+        self._painter = paint
         self.figure: Any = None
         self._wanted = ColumnDataSource()
         self.partner: Canvas | None = None
@@ -63,7 +73,7 @@ class Canvas(param.Parameterized):
         self.overlay = self._dynamic("overlay", self._overlay)
         self.plot = self._plot(toolbar)
         self.pane = pn.pane.HoloViews(
-            self.plot, sizing_mode="stretch_both", min_height=320, linked_axes=False, margin=0
+            self.plot, sizing_mode="stretch_both", styles=_TALL, linked_axes=False, margin=0
         )
 
     def _dynamic(self, name: str, make: Callable[[], Any]) -> hv.DynamicMap:
@@ -156,9 +166,13 @@ class Canvas(param.Parameterized):
     # What the program wants.
 
     def zoom_to(self, bounds: Sequence[float]) -> None:
-        """Show a box of Web Mercator."""
+        """Show a box of Web Mercator, with a margin."""
+        self.show(View.around(bounds, self.view.width, self.view.height))
+
+    def show(self, view: View) -> None:
+        """Show a view, with as many pixels as the page has."""
         # What is painted next is already of the new place, before the page says that it is there.
-        self.view = view = View.around(bounds, self.view.width, self.view.height)
+        self.view = view
         if self.figure is not None:
             pn.state.execute(partial(self._show_box, view), schedule=True)
 
@@ -186,7 +200,7 @@ class Canvas(param.Parameterized):
                 self._stale = False
                 order, view = self.order, self.view
                 try:
-                    picture = await asyncio.to_thread(layers.paint, order, view)
+                    picture = await asyncio.to_thread(self._painter, order, view)
                 except LulcError as error:
                     picture, self.error = Picture(view), str(error)
                 except Exception as error:  # whatever a broken file does, the page stays

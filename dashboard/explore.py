@@ -8,7 +8,7 @@ from typing import Any
 
 import panel_material_ui as pmui
 
-from dashboard import catalog, layers, warp
+from dashboard import catalog, extent, layers, warp
 from dashboard import plan as plans
 from dashboard.canvas import Canvas
 from dashboard.form import Form
@@ -26,7 +26,7 @@ from lulc.errors import LulcError
 #: What changes the picture.
 _SHOWN = [
     "scene", "run", "base", "overlay", "class_id", "reference", "codes", "bands", "scale", "offset",
-    "triple", "scheme", "hidden",
+    "triple", "scheme", "hidden", "bare",
 ]  # fmt: skip
 
 
@@ -37,6 +37,7 @@ class Explore:
         self.state, self.shelf = state, shelf
         self.progress = Progress(state, shelf)
         self.canvas = Canvas()
+        extent.share(self.canvas, state, "Explore")
         self.regions = RegionMap(state, shelf, self.canvas)
         self.form = Form(state, shelf, self._submitted, self.regions.show_all)
         self.layers = LayerForm(state, shelf, self.canvas)
@@ -95,7 +96,7 @@ class Explore:
         if place != self._shown:
             self._shown = place
             grid = order.run.grid if order.run else order.scene.grid if order.scene else None
-            if grid is not None:
+            if grid is not None and not extent.shows(self.state.extent, grid):
                 self.canvas.zoom_to(warp.mercator_bounds(grid))
         self.canvas.order = order
         await self.inspector.show(order)
@@ -113,8 +114,9 @@ class Explore:
             trouble = "Choose a reference at the lower left (Score against)."
         return (
             Order(
-                scene, state.base, run, state.overlay, state.class_id, reference,
-                state.codes or None, tuple(filter(None, state.triple.split(","))), state.scheme,
+                scene, state.base, run, "None" if state.bare else state.overlay, state.class_id,
+                reference, state.codes or None, tuple(filter(None, state.triple.split(","))),
+                state.scheme,
                 frozenset(state.hidden),
             ),
             trouble,

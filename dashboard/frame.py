@@ -22,18 +22,24 @@ from bokeh.models import (
 from dashboard.picture import Place
 from dashboard.warp import View
 
-#: Keeps pixels square when the frame changes.
+#: Keeps pixels square when the frame changes, and their size; but until someone moves the map,
+#: all of what was asked for is shown, however often the page is laid out anew.
 _SQUARE = """
 {
   const [w, h] = [figure.inner_width, figure.inner_height]
   const [x, y] = [figure.x_range, figure.y_range]
   if (w >= 20 && h >= 20) {
-    const pixel = seen.width ? (x.end - x.start) / seen.width
-                             : Math.max((x.end - x.start) / w, (y.end - y.start) / h)
-    const [mx, my] = [(x.start + x.end) / 2, (y.start + y.end) / 2]
+    const box = [x.start, y.start, x.end, y.end]
+    if (!seen.width) seen.asked = seen.left = box
+    const still = seen.left?.every((side, i) => side == box[i])
+    const [west, south, east, north] = still ? seen.asked : box
+    const pixel = still ? Math.max((east - west) / w, (north - south) / h)
+                        : (east - west) / seen.width
+    const [mx, my] = [(west + east) / 2, (south + north) / 2]
     seen.width = w
     x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
     y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
+    seen.left = still ? [x.start, y.start, x.end, y.end] : null
   }
 }
 """

@@ -11,13 +11,14 @@ WHOLE, NAMED, BOX, POLYGON, TYPED = (
     "Whole scene", "Named or from a file", "Box on the map", "Polygon on the map", "Coordinates",
 )  # fmt: skip
 
+#: The pages, from left to right.
+PLACES = ["Explore", "Activations", "Network", "Scores", "Compare", "Runs"]
+
 
 class State(param.Parameterized):
     """The choices of a session; views watch them and each other's results through them."""
 
-    place: Any = param.Selector(
-        default="Explore", objects=["Explore", "Scores", "Compare", "Runs"], doc="The open page."
-    )
+    place: Any = param.Selector(default="Explore", objects=PLACES, doc="The open page.")
     scene = param.String(doc="Name of the scene.")
     run = param.String(doc="Id of the run that is looked at.")
     other = param.String(doc="Id of the run it is compared with.")
@@ -42,6 +43,7 @@ class State(param.Parameterized):
 
     base = param.String(default="True colour", doc="The composite below.")
     overlay = param.String(default="Classes", doc="What lies over it.")
+    bare = param.Boolean(default=False, doc="Whether the layer above is lifted for a moment.")
     class_id = param.Integer(default=1, doc="The class whose activation is shown.")
 
     triple = param.String(doc="Bands of the own triple, as B12,B08,B04.")
@@ -52,6 +54,20 @@ class State(param.Parameterized):
     )
     hidden = param.List(default=[], item_type=str, doc="Names of the classes not painted.")
     pins = param.List(default=[], doc="Places looked into: (longitude, latitude).")
+
+    extent = param.Tuple(
+        default=None, length=4, allow_None=True, doc="What the maps show: W S E N in degrees."
+    )
+    look: Any = param.Selector(
+        default="Mask", objects=["Mask", "Activation", "Three classes"], doc="Of activations."
+    )
+    order: Any = param.Selector(default="ap", objects=["ap", "legend", "area"], doc="Of classes.")
+    threshold = param.Number(default=0.5, bounds=(0, 1), doc="From where a class is masked.")
+    trio = param.Tuple(default=None, length=3, allow_None=True, doc="Classes as red, green, blue.")
+    inside = param.String(doc="The layer of the network that is looked at.")
+    spot = param.Tuple(
+        default=None, length=2, allow_None=True, doc="The window asked for bands: lon, lat."
+    )
 
     level: Any = param.Selector(default="class", objects=["class", "3", "2", "1"])
     stamp = param.Integer(default=0, doc="Raised when something in the workspace changed.")

@@ -13,6 +13,9 @@ import param
 #: Said wherever something simulated is shown.
 SIMULATED = "Simulated region, not real imagery"
 
+#: The column beside a map: as wide as the window allows.
+SIDE = {"flex": "0 0 clamp(340px, 37vw, 560px)"}
+
 
 def tie(widget: Any, state: param.Parameterized, name: str) -> Any:
     """Keep a widget's value and a parameter of the state alike, both ways."""

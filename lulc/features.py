@@ -208,7 +208,7 @@ def _on(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
     rows, columns = (-(-n // step) for n in mask.shape)
     padded = np.zeros((rows * step, columns * step), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    return padded.reshape(rows, step, columns, step).any(axis=(1, 3))
+    return np.logical_or.reduce(padded.reshape(rows, step, columns, step), axis=(1, 3))
 
 
 @lru_cache(maxsize=4)

@@ -53,7 +53,7 @@ def photograph(page: Page, address: str, path: Path, sign: str, *, dark: bool) -
     page.goto(address)
     page.get_by_text(sign).locator("visible=true").first.wait_for()
     if dark:
-        page.locator("header button").last.click()
+        page.get_by_role("button", name="Toggle theme").click()
     # Maps are painted after the words; there is no sign on the page that says so.
     page.wait_for_timeout(8000)
     page.screenshot(path=path)

@@ -1,0 +1,97 @@
+"""Help beside the panels: a few sentences one click away, and what the keys do."""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import count
+
+import panel as pn
+
+#: Short help by topic, as HTML.
+TOPICS = {
+    "activations": """
+<p>The <b>activation</b> of a class is what the network's last layer (softmax) gives a pixel for
+it: 0 to 1, all classes together 1. It is a score, not yet a probability; how far it can be read
+as one is what calibration tells.</p>
+<p>Each small map shows one class over the part of the map in view, dark 0 to bright 1. The drawing
+below counts all pixels of the run by activation, on a logarithmic scale: <b>blue</b> where the
+reference has the class, <b>orange</b> where it has another, grey where it says nothing.</p>
+<p><b>AP</b>, average precision: the mean of the precision over all thresholds, weighted by the
+recall each adds. 1 is a perfect order of the pixels; a random order gets the class's share.</p>
+""",
+    "mask": """
+<p>Pixels whose activation of the class is at least the <b>threshold</b> are painted. It need not
+be their largest activation, so masks of classes may overlap.</p>
+<p><b>Precision</b>: of the painted pixels with a reference, the share that has the class there.
+<b>Recall</b>: of the pixels that have the class in the reference, the share that is painted.
+Both, and the area, are of the whole run, not of the view.</p>
+<p>An area counted from a map inherits the map's errors; an unbiased one needs a sample of points
+(<code>lulc points</code>, <code>lulc areas</code>).</p>
+""",
+    "trio": """
+<p>The activations of three classes as the red, green and blue of one image: a pure colour is a
+sure class, a mixed one is a doubt between two, black is none of the three.</p>
+""",
+    "maps": """
+<p>A <b>feature map</b> is what one filter of a layer answers at every place. Shown are the maps of
+the layer that vary most over the window outlined on the map, each stretched over its own range;
+values have no unit and cannot be compared between layers.</p>
+<p>They can show <b>what a layer reacts to</b> here (edges, water, texture) and which filters are
+dead. They cannot tell <b>why</b> a class was chosen: a feature may look like roads and weigh
+nothing, and many filters share one meaning. Deeper layers see farther and are coarser.</p>
+""",
+    "bands": """
+<p>Each band in turn is replaced by its mean in the training data, and the network runs again. A
+class that loses activation <b>rested on that band here</b>; one that gains was held back by it.</p>
+<p>It tells of <b>this window and this model</b> only. Bands that say the same (red and green, say)
+hide each other: leaving out one changes little though both together matter. The replacement is a
+spectrum that may not exist, so large changes are a hint and no proof. An index keeps its value
+when one of its bands is replaced.</p>
+""",
+}
+
+#: What the keys do.
+KEYS = (
+    ("← → or ↑ ↓", "the class before or after (Explore, Activations)"),
+    ("Space", "the layer above or the image below (Explore, Activations)"),
+    ("?", "this help"),
+    ("Esc", "close what is open"),
+    ("Scroll, drag", "zoom and move the map"),
+)
+
+_STYLE = """
+<style>
+.help button { font: inherit; font-size: 0.75rem; line-height: 1; width: 1.5rem; height: 1.5rem;
+  border-radius: 50%; border: 1px solid currentColor; color: inherit; background: none;
+  cursor: pointer; padding: 0; flex: none; }
+.help button:focus-visible { outline: 2px solid #0e8c95; outline-offset: 1px; }
+[popover] { max-width: min(32rem, 90vw); padding: 0.8rem 1.1rem; border: 1px solid gray;
+  border-radius: 6px; font-size: 0.88rem; line-height: 1.45;
+  background: var(--mui-palette-background-paper, Canvas);
+  color: var(--mui-palette-text-primary, CanvasText); box-shadow: 0 6px 24px rgba(0,0,0,.35); }
+[popover] p { margin: 0.4rem 0; }
+</style>
+"""
+
+_number = count()
+
+
+def about(text: str, topic: str) -> pn.pane.HTML:
+    """A heading with its help behind a question mark. Escape or a click elsewhere closes it."""
+    name = f"help-{topic}-{next(_number)}"
+    return pn.pane.HTML(
+        f'{_STYLE}<div class="help" style="display:flex;align-items:center;gap:8px">'
+        f'<h2 style="font-size:0.95rem;font-weight:600;margin:0">{escape(text)}</h2>'
+        f'<button type="button" popovertarget="{name}" aria-label="Help: {escape(text)}">?</button>'
+        f'</div><div popover id="{name}"><b>{escape(text)}</b>{TOPICS[topic]}</div>',
+        margin=(10, 10, 2, 10),
+        sizing_mode="stretch_width",
+    )
+
+
+def keys() -> str:
+    """What the keys do, as HTML."""
+    rows = "".join(
+        f"<tr><td><kbd>{escape(key)}</kbd></td><td>{escape(what)}</td></tr>" for key, what in KEYS
+    )
+    return f"<b>Keys</b><table>{rows}</table>"
