@@ -38,7 +38,7 @@ def share(canvas: Canvas, state: State, place: str) -> None:
             show()
 
     def show() -> None:
-        west, south, east, north = mercator(state.extent)
+        west, south, east, north = mercator(state.extent or of(canvas.view))
         canvas.show(replace(canvas.view, west=west, south=south, east=east, north=north))
 
     if state.extent:
