@@ -18,7 +18,7 @@ rollup_option = click.option(
 @click.command()
 @click.argument("run")
 @click.option("--reference", required=True, help="Raster or vector of labels.")
-@click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
+@click.option("--codes", help="clc, clc-grid, worldcover, ... where the file does not tell.")
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
 @rollup_option
@@ -73,7 +73,7 @@ def _unit(text):
 @click.argument("run_a")
 @click.argument("run_b")
 @click.option("--reference", help="Raster or vector of labels to score both by.")
-@click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
+@click.option("--codes", help="clc, clc-grid, worldcover, ... where the file does not tell.")
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
 @rollup_option
@@ -95,7 +95,7 @@ def compare(run_a, run_b, reference, codes, level, rollup, block, as_json) -> No
 @click.command()
 @click.argument("run")
 @click.option("--reference", required=True, help="Raster or vector of labels.")
-@click.option("--codes", help="clc, clc-grid, clc-fi or a legend, where the file does not tell.")
+@click.option("--codes", help="clc, clc-grid, worldcover, ... where the file does not tell.")
 @click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
               show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
 @click.option("--layer", help="The layer of a vector file of several.")
