@@ -105,14 +105,13 @@ class Strip:
         Raises:
             ReferenceDataError: a map that stores none.
         """
-        groups = self.strips.bands
-        slab = self.slab or self
-        rows, columns = _within(self.window, slab.window)
-        return probabilities(slab.stored[:, rows, columns], groups)
+        return probabilities(self.stored, self.strips.bands)
 
     @cached_property
     def stored(self) -> NDArray[Any]:
-        """Activations as they are in the file, (class, y, x); of a whole slab, so read once."""
+        """Activations as they are in the file, (class, y, x); read once for a whole slab."""
+        if self.slab is not None:
+            return self.slab.stored[:, *_within(self.window, self.slab.window)]
         if self.strips.activations is None:
             raise ReferenceDataError("expected a run with activations, got a map of classes only")
         return self.strips.activations.stored(self.window)

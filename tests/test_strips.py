@@ -165,6 +165,16 @@ def test_activations_are_summed_into_groups(tmp_path, dtype):
             assert share[there] == pytest.approx(total[there], abs=1e-6)
 
 
+@pytest.mark.usefixtures("small_strips")
+def test_a_slab_is_read_once_from_the_file(tmp_path, monkeypatch):
+    map_file(tmp_path / "map.tif")
+    read, stored = [], Activations.stored
+    monkeypatch.setattr(Activations, "stored", lambda *a: read.append(a[1]) or stored(*a))
+    strips = strips_of(tmp_path / "map.tif")
+    number = sum(strip.stored[0].size == strip.activations()[0].size for strip in strips.read(3))
+    assert (number, len(read)) == (5, 3)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 254))
 def test_sums_of_bytes_are_exact(seed, classes):
