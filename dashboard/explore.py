@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 from dashboard import catalog, extent, layers, warp
 from dashboard import plan as plans
 from dashboard.canvas import Canvas
+from dashboard.feature_view import FeatureView
 from dashboard.form import Form
 from dashboard.inspector import Inspector
 from dashboard.jobs import Job
@@ -42,6 +43,7 @@ class Explore:
         self.form = Form(state, shelf, self._submitted, self.regions.show_all)
         self.layers = LayerForm(state, shelf, self.canvas)
         self.inspector = Inspector(state, self.canvas)
+        self.bands = FeatureView(self.canvas)
         self.said = self.layers.said
         self.title = words()
         self._shown: tuple[str, str] = ("", "")
@@ -50,6 +52,7 @@ class Explore:
         state.param.watch(self._chosen_scene, ["scene"])
         state.param.watch(self._draw, _SHOWN)
         self.canvas.param.watch(self._painted, ["picture", "error"])
+        self.sides.param.watch(self._side, "active")
         self.canvas.param.watch(lambda _: self.sides.param.update(active=1), "clicked")
         self.layers.lists()
 
@@ -61,6 +64,7 @@ class Explore:
         middle = pmui.Column(self.title, self.canvas.pane, sizing_mode="stretch_both")
         self.sides = pmui.Tabs(
             ("Layers", self.layers.panel), ("Pixel", self.inspector.panel),
+            ("Bands", self.bands.panel),
             sizing_mode="stretch_width",
         )  # fmt: skip
         right = pmui.Column(self.sides, width=310, sizing_mode="stretch_height", scroll="y")
@@ -135,6 +139,9 @@ class Explore:
     def _submitted(self, job: Job) -> None:
         self.progress.mine.add(job.id)
         self.progress.arrange()
+
+    async def _side(self, *_: Any) -> None:
+        await self.bands.look(self.sides.active == 2)
 
     def _painted(self, *_: Any) -> None:
         self.layers.show(self.canvas.picture)

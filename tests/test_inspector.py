@@ -12,9 +12,11 @@ import workspaces
 from pyproj import Transformer
 from rasterio.windows import Window
 
-from dashboard import catalog, inspector, pixel, signatures, spectra
+from dashboard import catalog, feature_space, inspector, layers, pixel, signatures, spectra
 from dashboard.layers import Order
 from dashboard.signatures import Signatures
+from dashboard.warp import View
+from lulc.legend import Legend
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +133,36 @@ def test_nothing_is_drawn_of_nothing():
     charts = spectra.Charts()
     charts.show([], ["B04"], empty, None)
     assert not spectra.activations([], None)["y"]
+
+
+# Two bands against each other
+
+
+def test_the_cloud_counts_the_pixels_in_view(order):
+    view = View.of(order.run.grid, 300, 200)
+    found = feature_space.cloud(order, view, "B04", "B08")
+    there = layers.paint(order, view).classes != layers.NOTHING
+    # The ends of both axes are left out.
+    assert 0.97 * there.sum() < found.pixels <= there.sum()
+    assert found.image[..., 3].any() and not found.image[..., 3].all()
+    left, bottom, right, top = found.bounds
+    assert -0.05 < left < right < 1 and -0.05 < bottom < top < 1
+    names = frozenset(order.run.legend.names)
+    assert feature_space.cloud(replace(order, hidden=names), view, "B04", "B08") is None
+    assert feature_space.cloud(Order(), view, "B04", "B08") is None
+
+
+def test_a_cloud_lies_where_its_pixels_are():
+    x, y = np.r_[np.zeros(50), np.ones(50)], np.r_[np.zeros(50), np.ones(50)]
+    legend = Legend.load("lulc13")
+    found = feature_space.scatter(x, y, np.repeat([5, 13], 50), legend)
+    low, high = found.image[-10:, :10], found.image[:10, -10:]
+    for corner, number in ((low, 5), (high, 13)):
+        painted = corner[corner[..., 3] > 0]
+        assert len(painted) == 1
+        assert tuple(painted[0, :3]) == legend.by_id[number].rgb
+    assert found.pixels == 100
+
+
+def test_axes_say_their_unit():
+    assert "reflectance" in feature_space.axis("B08") and "index" in feature_space.axis("NDVI")
