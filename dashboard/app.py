@@ -8,6 +8,7 @@ from functools import partial
 import holoviews as hv
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from dashboard import address
 from dashboard.activations import Activations
@@ -82,6 +83,10 @@ def create_page() -> pmui.Page:
             "& .MuiAppBar-root": {"backgroundColor": "#0b6e75 !important", "color": "white"},
         },
     )
+    # Bound to the server's, it would be sent, and all of the page walked through for that, before
+    # and after every single callback: a sixth of a second each time, for nothing that is shown.
+    with edit_readonly(page):
+        page.busy = False
     if pn.state.curdoc is not None:
         # What changes before the page is connected may reach it before what it is about.
         for start in (

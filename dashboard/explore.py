@@ -10,11 +10,12 @@ import panel_material_ui as pmui
 
 from dashboard import catalog, extent, layers, warp
 from dashboard import plan as plans
+from dashboard.blocks import BlockLayer
 from dashboard.canvas import Canvas
 from dashboard.feature_view import FeatureView
 from dashboard.form import Form
 from dashboard.inspector import Inspector
-from dashboard.jobs import Job
+from dashboard.job import Job
 from dashboard.layer_form import LayerForm
 from dashboard.layers import Order
 from dashboard.progress import Progress
@@ -40,6 +41,7 @@ class Explore:
         self.canvas = Canvas()
         extent.share(self.canvas, state, "Explore")
         self.regions = RegionMap(state, shelf, self.canvas)
+        self.blocks = BlockLayer(state, self.canvas)
         self.form = Form(state, shelf, self._submitted, self.regions.show_all)
         self.layers = LayerForm(state, shelf, self.canvas)
         self.inspector = Inspector(state, self.canvas)
@@ -60,6 +62,7 @@ class Explore:
         left = pmui.Column(
             self.form.panel, self.progress.panel, self.progress.dialog,
             width=290, sizing_mode="stretch_height", scroll="y", margin=(0, 4, 0, 0),
+            sx={"& > *": {"flexShrink": 0}},  # it scrolls; nothing in it lies over the next
         )  # fmt: skip
         middle = pmui.Column(self.title, self.canvas.pane, sizing_mode="stretch_both")
         self.sides = pmui.Tabs(
@@ -75,6 +78,7 @@ class Explore:
         await self._draw()
         await self.regions.start()
         await self.form.plan_again()
+        self.blocks.watch()
 
     def _newest(self) -> str:
         return next((r.id for r in self.shelf.runs if r.scene == self.state.scene), "")

@@ -10,7 +10,8 @@ import panel_material_ui as pmui
 
 from dashboard import plan as plans
 from dashboard.devices import devices
-from dashboard.jobs import JOBS, Job
+from dashboard.job import Job
+from dashboard.jobs import JOBS
 from dashboard.plan import Plan
 from dashboard.region_form import RegionForm
 from dashboard.shelf import Shelf
@@ -129,7 +130,10 @@ class Form:
         reference = self.shelf.references.get(self.state.reference)
         title = f"{self.state.scene} with {self.state.model}, {self.plan.size}"
         call = plans.arguments(self.plan, self.state, out)
-        self.submitted(JOBS.submit(Job(out, call, title, reference, self.state.codes or None)))
+        job = Job(out, call, title, reference, self.state.codes or None, self.state.scene)
+        card = self.shelf.card(self.state.model)
+        job.grid, job.legend = self.plan.grid, card.legend if card else None
+        self.submitted(JOBS.submit(job))
 
 
 def describe(card: ModelCard) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.jobs import JOBS, Job
+from dashboard.job import Job
+from dashboard.jobs import JOBS
 from dashboard.plan import duration
 from dashboard.shelf import Shelf
 from dashboard.state import State
@@ -23,6 +24,7 @@ class Progress:
 
     def __init__(self, state: State, shelf: Shelf) -> None:
         self.state, self.shelf = state, shelf
+        JOBS.restore()
         self.mine: set[str] = set()
         self.lines: dict[str, Line] = {}
         self._open = {job.id for job in JOBS.list() if not job.ended}
@@ -50,8 +52,8 @@ class Progress:
     def arrange(self) -> None:
         """Show the jobs as they are."""
         jobs = {job.id: job for job in JOBS.list()}
-        if list(jobs) != list(self.lines):
-            kept = {i: line for i, line in self.lines.items() if i in jobs}
+        if [*jobs.values()] != [line.job for line in self.lines.values()]:
+            kept = {i: line for i, line in self.lines.items() if jobs.get(i) is line.job}
             self.lines = {i: kept.get(i) or Line(job, self) for i, job in jobs.items()}
             self.panel.objects = [line.panel for line in reversed(self.lines.values())]
         for line in self.lines.values():
@@ -81,10 +83,12 @@ class Line:
         self.show = button("Log", variant="text", on_click=self._log)
         self.open = button("Open", variant="text", on_click=self._open)
         self.dismiss = button("Dismiss", variant="text", on_click=self._dismiss)
+        self.resume = button("Resume", on_click=self._resume)
+        self.delete = button("Delete", color="error", variant="text", on_click=self._delete)
         self.panel = pmui.Column(
             self.title,
             self.bar,
-            pmui.Row(self.cancel, self.open, self.show, self.dismiss),
+            pmui.FlexBox(self.cancel, self.resume, self.open, self.show, self.delete, self.dismiss),
             sizing_mode="stretch_width",
             sx={"borderTop": "1px solid rgba(128,128,128,0.4)", "paddingTop": "4px"},
         )
@@ -101,12 +105,24 @@ class Line:
             visible=not job.ended,
         )
         self.cancel.param.update(visible=not job.ended, disabled=job.stop.is_set())
+        self.resume.visible = self.delete.visible = job.resumable
         self.dismiss.visible = job.ended
         self.open.visible = job.state == "done"
 
     def _cancel(self, _event: Any) -> None:
         JOBS.cancel(self.job)
         self.update()
+
+    def _resume(self, _event: Any) -> None:
+        self.parent.mine.add(self.job.id)
+        JOBS.submit(self.job.again())
+        self.parent.arrange()
+
+    async def _delete(self, _event: Any) -> None:
+        JOBS.dismiss(self.job)
+        await asyncio.to_thread(self.job.delete)
+        self.parent.arrange()
+        self.parent.state.changed()
 
     def _dismiss(self, _event: Any) -> None:
         JOBS.dismiss(self.job)
@@ -125,7 +141,7 @@ def said(job: Job) -> str:
         return "Stopping …"
     if job.state == "queued":
         ahead = JOBS.position(job)
-        return f"Waiting, {ahead} before it"
+        return f"Waiting, {ahead} before it" if ahead else "Waiting for its turn"
     if job.state == "running":
         if not job.blocks:
             return "Starting …"
@@ -134,7 +150,9 @@ def said(job: Job) -> str:
     if job.state == "scoring":
         return "Scoring …"
     if job.state == "cancelled":
-        return "Cancelled; what was computed is kept, see Runs"
+        return "Cancelled; what was computed is kept."
+    if job.state == "stopped":
+        return f"Stopped: {job.message}. What was computed is kept."
     if job.state == "failed":
         return f"Failed: {job.message}"
     return f"Done. {job.message}".strip()

@@ -12,7 +12,8 @@ import panel_material_ui as pmui
 
 from dashboard import catalog, warp
 from dashboard.catalog import Unfinished
-from dashboard.jobs import JOBS, Job
+from dashboard.job import Job
+from dashboard.jobs import JOBS
 from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
 from dashboard.ties import alert, button, choose, heading, say, select, table, tie, words

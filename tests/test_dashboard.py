@@ -16,7 +16,8 @@ from rasterio.windows import Window
 
 from dashboard import catalog, composites, layers, legend_view, plan, warp
 from dashboard.catalog import Reading
-from dashboard.jobs import Job, Jobs
+from dashboard.job import Job
+from dashboard.jobs import Jobs
 from dashboard.layers import NOTHING, Order
 from dashboard.state import BOX, NAMED, TYPED, State
 from dashboard.warp import View
@@ -264,6 +265,8 @@ def test_a_reading_becomes_options():
 PROGRAM = """
 import json, sys, time
 what = sys.argv[1]
+if what == "evaluate":
+    sys.exit("lulc: there is no such reference")
 for done in range(5):
     print(json.dumps({"done": done, "total": 4, "left_s": 4 - done}), file=sys.stderr, flush=True)
     while what == "endless" and done == 2:
