@@ -24,7 +24,7 @@ def workspace() -> Path:
 
 
 #: Memory one block of `classify` may take, in MiB: the tile size follows from it.
-BLOCK_MIB = int(os.environ.get("LULC_BLOCK_MIB", "1200"))
+BLOCK_MIB = int(os.environ.get("LULC_BLOCK_MIB", "2000"))
 
 #: GDAL's block cache in MiB. Its default, 5 % of memory, is most of the growth on large rasters.
 GDAL_CACHE_MIB = int(os.environ.get("LULC_GDAL_CACHE_MIB", "64"))

@@ -64,6 +64,40 @@ def test_padding_and_cropping_give_back_the_pixels_of_a_block(rows, columns):
     assert (found >= 0).sum() == region.width * region.height
 
 
+def far_seeing(image: np.ndarray, stride: int, halo: int) -> np.ndarray:
+    """What a network does at its worst, in whole numbers: every cell of stride x stride pixels
+    sees all cells as far as the halo, with zeros beyond the edge; every pixel sees itself."""
+    rows, columns = (side // stride for side in image.shape)
+    cells = image.reshape(rows, stride, columns, stride).sum(axis=(1, 3))
+    reach = halo // stride
+    around = np.pad(cells, reach)
+    seen = sum(
+        (1 + 7 * dy + dx) * around[dy : dy + rows, dx : dx + columns]
+        for dy in range(2 * reach + 1)
+        for dx in range(2 * reach + 1)
+    )
+    return np.kron(seen, np.ones((stride, stride), int)) + 1000 * image
+
+
+@given(axes(longest=60), axes(longest=60), st.integers(0, 9))
+def test_blocks_of_any_region_equal_the_whole_scene(rows, columns, seed):
+    """Exact for whatever depends on no more than the stride's cells and the halo around."""
+    shape, sizes = (rows[0], columns[0]), rows[3]
+    stride, halo = sizes["stride"], min(sizes["halo"], 2 * sizes["stride"])
+    image = np.random.default_rng(seed).integers(1, 99, shape)
+    beyond = [(0, -side % stride) for side in shape]
+    whole = far_seeing(np.pad(image, beyond), stride, halo)
+    region = Window(columns[1], rows[1], columns[2] - columns[1], rows[2] - rows[1])
+    written = np.zeros(shape, int)
+    for block in tiling.blocks(shape, region, **(sizes | {"halo": halo})):
+        shown = block.pad(image[block.readable(shape).toslices()])
+        found = block.crop(far_seeing(shown, stride, halo))
+        assert np.array_equal(found, whole[block.core.toslices()])
+        written[block.core.toslices()] += 1
+    assert (written[region.toslices()] == 1).all()
+    assert written.sum() == region.width * region.height
+
+
 @given(st.integers(1, 20000), st.integers(1, 20000), STRIDES, st.integers(0, 4))
 def test_a_fitted_tile_is_a_multiple_of_the_stride_and_fits(width, height, stride, halos):
     halo, pixels = stride * halos, 600**2
