@@ -114,7 +114,8 @@ def run_flow(folder: Path, flow: str, limit: float) -> dict[str, float]:
             return {}
         bounds = tuple(cut(scene.grid, window).boundingbox)
         region = Region.box(bounds, str(scene.grid.crs))
-        run = classify(scene, model, region=region, out=folder / name, device="cpu")
+        out = folder / f"{name}-{FLOWS.index(flow)}"
+        run = classify(scene, model, region=region, out=out, device="cpu")
         return dict(run.properties["lulc:timings"])
 
     work(Window(0, 0, 256, 256), "start")  # starting TensorFlow is no part of either flow
