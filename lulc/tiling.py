@@ -114,14 +114,16 @@ def blocks(
     return [Block(r, c, y, x) for r, y in enumerate(rows) for c, x in enumerate(columns)]
 
 
-def fit_tile(region: Window, *, halo: int, stride: int, pixels: int, largest: int = 1024) -> int:
+def fit_tile(region: Window, *, halo: int, stride: int, pixels: int, largest: int = 896) -> int:
     """A tile size for a region: as large as the memory allows, so that the halo costs little.
 
-    `pixels` is how many the network may be shown at once. `largest` bounds the time between
-    two signs of progress. A region smaller than two such tiles is halved, for the same reason.
+    `pixels` is how many the network may be shown at once. `largest` bounds what is held beside
+    the network, and the time between two signs of progress. A region smaller than two such
+    tiles is halved, for the same reasons.
     """
     side = min(isqrt(pixels) - 2 * halo, largest)
     longer = int(max(region.width, region.height))
     if longer < 2 * side:
-        side = max(-(-longer // 2), 4 * halo)
+        half = -(-longer // (2 * stride)) * stride
+        side = min(side, max(half, 4 * halo))
     return max(stride, side // stride * stride)

@@ -104,8 +104,14 @@ def test_a_fitted_tile_is_a_multiple_of_the_stride_and_fits(width, height, strid
     tile = tiling.fit_tile(Window(0, 0, width, height), halo=halo, stride=stride, pixels=pixels)
     assert tile >= stride
     assert tile % stride == 0
-    assert tile <= max(1024, stride)
-    assert (tile + 2 * halo) ** 2 <= max(pixels, (6 * halo + stride) ** 2)
+    assert tile <= max(896, stride)
+    assert (tile + 2 * halo) ** 2 <= max(pixels, (2 * halo + stride) ** 2)
+
+
+@pytest.mark.parametrize(("side", "tile"), [(200, 256), (600, 304), (1000, 512), (1790, 896)])
+def test_a_small_region_is_halved_without_slivers(side, tile):
+    region = Window(0, 0, side, side // 2)
+    assert tiling.fit_tile(region, halo=64, stride=16, pixels=2000**2) == tile
 
 
 @pytest.mark.parametrize(("start", "stop", "tile"), [(5, 5, 16), (-1, 5, 16), (0, 99, 16)])
