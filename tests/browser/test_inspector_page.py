@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from browsing import MARKS, PATIENCE, expect, go, shown, wait_for_map
+from browsing import MARKS, PATIENCE, choose, expect, go, shown, wait_for_map
 
 pytestmark = MARKS
 
@@ -53,3 +53,16 @@ def test_a_click_on_the_map_opens_the_inspector(page, address):
     page.mouse.click(700, 400)
     expect(page.get_by_role("tab", name="Pixel")).to_have_attribute("aria-selected", "true")
     shown(page, "Spectrum")
+
+
+def test_the_pixels_in_view_are_plotted_by_two_bands(page, address):
+    page.goto(f"{address}?run=run-a")
+    wait_for_map(page)
+    go(page, "Bands")
+    shown(page, "pixels of the screen")
+    choose(page, "Across", "NDVI")
+    page.wait_for_function(
+        """() => [...Bokeh.documents[0]._all_models.values()].some(
+             m => m.type == 'LinearAxis' && m.axis_label == 'NDVI (index, as stored)')""",
+        timeout=PATIENCE,
+    )
