@@ -8,12 +8,15 @@ import holoviews as hv
 import numpy as np
 
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
+from lulc.boundary import EDGES, INTERIOR, Boundary
 from lulc.grouping import Group
 from lulc.histograms import Histograms, nothing
 from lulc.levels import BINS, VALUES
 
 #: What is drawn before there is anything, so that axes exist.
-NOTHING = nothing((Group(1, "", "#000000", (1,), (1,)),))
+_GROUPS = (Group(1, "", "#000000", (1,), (1,)),)
+NOTHING = nothing(_GROUPS)
+NOWHERE = Boundary(_GROUPS, 1.0, np.zeros((len(EDGES) - 1, 1, 1), np.int64))
 
 #: A square of two shares.
 _SHARES: dict[str, Any] = {
@@ -88,3 +91,32 @@ def precision_recall(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
         * curve.opts(color=BLUE, line_width=2.5)
         * points.opts(color=BLUE, size=3, tools=["hover"])
     ).opts(xlabel="recall, 0 to 1", ylabel="precision, 0 to 1", **_SHARES)
+
+
+def boundary(found: Boundary = NOWHERE, group: int = 0) -> hv.Overlay:
+    """Scores by distance to the nearest boundary of the reference, in metres."""
+    # The last class has no end: it is drawn as if it were as wide as the one before.
+    edges = np.array([*EDGES[:-1], 2 * EDGES[-2] - EDGES[-3]]) * found.size
+    places = (edges[:-1] + edges[1:]) / 2
+    lines = []
+    for label, color, dash, values in (
+        ("accuracy of all classes", BLUE, "solid", [float(c.accuracy) for c in found.curve]),
+        ("F1 of the class chosen", ORANGE, "dashed", [float(c.f1[group]) for c in found.curve]),
+    ):
+        pixels = [c.pixels.scored for c in found.curve]
+        table = (places, values, edges[:-1], edges[1:], pixels)
+        points = hv.Scatter(table, "Distance", ["Score", "From", "To", "Pixels"], label=label)
+        line = hv.Curve(table[:2], "Distance", "Score", label=label)
+        lines.append(
+            line.opts(color=color, line_dash=dash, line_width=2.5, framewise=True)
+            * points.opts(color=color, size=7, line_color="black", tools=["hover"], framewise=True)
+        )
+    inside = hv.VLine(INTERIOR * found.size, label="interior").opts(
+        color=GREY, line_dash="dotted", line_width=2
+    )
+    return (lines[0] * lines[1] * inside).opts(
+        xlabel="metres to a boundary of the reference; dotted: the interior",
+        ylabel="score, 0 to 1",
+        framewise=True,  # the axis follows the pixel of the reference
+        **{key: value for key, value in _SHARES.items() if key != "xlim"},
+    )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import panel_material_ui as pmui
 
 from dashboard import curves, plots
 from dashboard.ties import choose, heading, select, words
+from lulc.boundary import Boundary
 from lulc.counts import defined
 from lulc.histograms import Histograms
 from lulc.scores import Evaluation
 from lulc.tables import number
 
-#: Three of these stand side by side where there is room, and below each other where not.
-_THIRD: dict[str, Any] = {"min_width": 330, "styles": {"flex": "1 1 330px"}}
+#: Two or three of these stand side by side where there is room, and below each other where not.
+_PART: dict[str, Any] = {"min_width": 330, "styles": {"flex": "1 1 330px"}}
 
 
 class Evidence:
@@ -22,6 +24,7 @@ class Evidence:
 
     def __init__(self) -> None:
         self.found: Histograms | None = None
+        self.near: Boundary | None = None
         self.group = select("Class", width=330)
         self.said = words()
         self.charts = {
@@ -29,34 +32,45 @@ class Evidence:
             "What would another threshold give?": plots.Chart(curves.thresholds),
             "How well is the class ranked?": plots.Chart(curves.precision_recall),
         }
-        columns = [
-            pmui.Column(heading(text), chart.pane, **_THIRD) for text, chart in self.charts.items()
-        ]
+        self.activations = _columns(self.charts)
+        self.distance = plots.Chart(curves.boundary)
+        [self.edges] = _columns({"Is it wrong, or only near a boundary?": self.distance})
         self.panel = pmui.Column(
-            pmui.Row(heading("Activations against the reference"), self.group),
+            pmui.Row(heading("What lies behind the scores"), self.group),
             self.said,
-            pmui.FlexBox(*columns, sizing_mode="stretch_width"),
+            pmui.FlexBox(self.edges, *self.activations, sizing_mode="stretch_width"),
             sizing_mode="stretch_width",
             visible=False,
-        )  # fmt: skip
+        )
         self.group.param.watch(self._draw, "value")
 
     def show(self, evaluation: Evaluation) -> None:
-        """Show what an evaluation has counted of the activations; nothing if it has not."""
-        found = evaluation.parts.get("activations")
+        """Show what an evaluation has counted beside its matrix; nothing if it has not."""
+        found, near = (evaluation.parts.get(name) for name in ("activations", "boundary"))
         self.found = found if isinstance(found, Histograms) else None
-        self.panel.visible = self.found is not None
-        if self.found is not None:
-            names = plots.names(self.found.groups)
-            choose(self.group, {name: i for i, name in enumerate(names)}, self.group.value or 0)
-            self._draw()
+        self.near = near if isinstance(near, Boundary) else None
+        for part in (self.said, *self.activations):
+            part.visible = self.found is not None
+        self.edges.visible = self.near is not None
+        self.panel.visible = self.found is not None or self.near is not None
+        names = plots.names(evaluation.groups)
+        choose(self.group, {name: i for i, name in enumerate(names)}, self.group.value or 0)
+        self._draw()
 
     def _draw(self, *_: Any) -> None:
-        if self.found is None or self.group.value is None:
+        group = self.group.value
+        if group is None:
             return
-        for chart in self.charts.values():
-            chart.show(self.found, self.group.value)
-        self.said.object = describe(self.found, self.group.value)
+        if self.near is not None and group < len(self.near.groups):
+            self.distance.show(self.near, group)
+        if self.found is not None and group < len(self.found.groups):
+            for chart in self.charts.values():
+                chart.show(self.found, group)
+            self.said.object = describe(self.found, group)
+
+
+def _columns(charts: Mapping[str, plots.Chart]) -> list[pmui.Column]:
+    return [pmui.Column(heading(text), chart.pane, **_PART) for text, chart in charts.items()]
 
 
 def describe(found: Histograms, group: int) -> str:

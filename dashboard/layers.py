@@ -167,7 +167,8 @@ def _suspects(picture: Picture, run: Run) -> Picture:
     path = run.path / LAYER
     if not path.is_file():
         raise RunError(
-            f"no labels were checked with {run.id} yet: lulc suspects {run.id} --reference FILE"
+            f"no labels were checked with {run.id} yet: look for suspicious labels on the page "
+            f"Scores, or by lulc suspects {run.id} --reference FILE"
         )
     values, there = warp.read(path, (1,), picture.view)
     percent = np.where(there, values[0], np.uint8(NOTHING))

@@ -10,6 +10,7 @@ import numpy as np
 import panel as pn
 
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
+from lulc.attainable import Attainable
 from lulc.compare import Comparison
 from lulc.grouping import Group
 from lulc.scores import Evaluation, Pixels
@@ -76,8 +77,13 @@ def names(groups: Sequence[Any]) -> list[str]:
     return [f"{g.id} {_short(g.name)}" for g in groups]
 
 
-def scores(evaluation: Evaluation = NOTHING, by: str = "legend") -> hv.Overlay:
-    """F1 of every class as bars, precision and recall as marks upon them."""
+def scores(
+    evaluation: Evaluation = NOTHING, by: str = "legend", band: Attainable | None = None
+) -> hv.Overlay:
+    """F1 of every class as bars with their intervals, precision and recall as marks upon them.
+
+    With a band, behind them what a perfect map would get from labels that are wrong at times.
+    """
     order = _order(evaluation, by)
     rows = [names(evaluation.groups)[i] for i in order]
     f1, precision, recall = (
@@ -89,21 +95,33 @@ def scores(evaluation: Evaluation = NOTHING, by: str = "legend") -> hv.Overlay:
         [value for value, f in zip(column, f1, strict=True) if not np.isnan(f)] for column in table
     ]
     bars = hv.Bars(tuple(known), "Class", dimensions, label="F1")
+    sure = evaluation.blocks.bounds.ratios["f1"] if evaluation.blocks else np.full((1, 2), np.nan)
+    allowed = band.f1("proportional").T if band else np.full((1, 2), np.nan)
     marks = [
         hv.Scatter((rows, values), "Class", name, label=name)
         for name, values in (("Precision", precision), ("Recall", recall))
     ]
-    styles = [
-        hv.opts.Bars(color=BLUE, fill_alpha=0.45, line_color=BLUE, bar_width=0.62, tools=["hover"]),
-    ]
+    style = {"color": BLUE, "fill_alpha": 0.45, "line_color": BLUE, "bar_width": 0.62}
     shown = (
-        bars.opts(*styles)
+        bars.opts(tools=["hover"], **style)
+        * _ranges(rows, allowed, order).opts(color=GREY, line_width=16, alpha=0.45)
+        * _ranges(rows, sure, order).opts(color="#4d4d4d", line_width=3)
         * marks[0].opts(color=ORANGE, marker="triangle", size=9, line_color="black")
         * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
     )
-    return shown.opts(
-        ylabel="F1 (bars), precision and recall (marks), 0 to 1", legend_cols=3, **_LYING
-    )
+    said = "F1 (bars), its 95 % interval (lines), precision and recall (marks), 0 to 1"
+    return shown.opts(ylabel=said, legend_cols=3, **_LYING)
+
+
+def _ranges(rows: Sequence[str], bounds: np.ndarray, order: Sequence[int]) -> hv.Segments:
+    """From and to of every class that has both, along its row."""
+    if len(bounds) == len(rows):
+        pairs = [(row, *bounds[i]) for row, i in zip(rows, order, strict=True)]
+    else:
+        pairs = []
+    known = [(row, low, row, high) for row, low, high in pairs if not np.isnan(low + high)]
+    # An element without a row would have an axis of numbers, where the others have names.
+    return hv.Segments(known or [(rows[0], 0, rows[0], 0)], ["Class", "F1", "to class", "to F1"])
 
 
 def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Overlay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from dashboard import plots
 from dashboard.evidence import Evidence
 from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
+from dashboard.suspicion import Suspicion
 from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, table, tie, words
 from lulc import tables
+from lulc.attainable import Attainable
 from lulc.errors import LulcError
 from lulc.evaluation import ORIENTATION, evaluate, evaluation_path
 from lulc.scores import Evaluation
@@ -31,6 +34,14 @@ CODES = {
     "Finnish CORINE": "clc-fi",
 }
 
+#: How many of the reference's labels may be right, least and most. CORINE promises 85 %:
+#: Buttner 2014 (https://doi.org/10.1007/978-94-007-7969-3_5).
+RIGHT = {
+    "not said": (),
+    "70 to 80 %": (0.7, 0.8),
+    "80 to 90 %": (0.8, 0.9),
+    "85 % or more": (0.85, 1.0),
+}
 
 #: Two of these stand side by side where there is room, and below each other where not.
 _HALF: dict[str, Any] = {"min_width": 420, "styles": {"flex": "1 1 420px"}}
@@ -48,6 +59,7 @@ class Scores:
         self.level = tie(select("Level", options=LEVELS, width=180), state, "level")
         self.again = button("Score", color="primary", variant="contained", on_click=self._score)
         self.by = select("Order", options={"of the legend": "legend", "by F1": "f1"}, width=140)
+        self.right = select("Labels held right", options=RIGHT, width=170)
         cells = {"share of the row, %": True, "pixels": False}
         self.normal = select("Cells", options=cells, width=170)
         self.said = alert()
@@ -58,8 +70,9 @@ class Scores:
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
         self.evidence = Evidence()
+        self.suspicion = Suspicion(state, shelf)
         left = pmui.Column(
-            pmui.Row(heading("F1 of each class"), self.by),
+            pmui.Row(heading("F1 of each class"), self.by, self.right),
             self.bars.pane,
             **_HALF,
         )
@@ -72,8 +85,9 @@ class Scores:
             self.summary,
             pmui.FlexBox(left, right, sizing_mode="stretch_width"),
             self.evidence.panel,
-            heading("What was merged or left out"), self.notes,
+            heading("What to know about these scores"), self.notes,
             heading("Numbers"), self.table,
+            self.suspicion.panel,
             sizing_mode="stretch_width",
         )  # fmt: skip
         self.panel = pmui.Column(
@@ -87,6 +101,7 @@ class Scores:
             state.param.watch(self.start, name)
         shelf.param.watch(self._lists, ["runs", "references"])
         self.by.param.watch(self._show, "value")
+        self.right.param.watch(self._show, "value")
         self.normal.param.watch(self._show, "value")
         self._lists()
         self._show()
@@ -149,11 +164,20 @@ class Scores:
             return
         self.again.label = "Score again"
         self.summary.object = summary(found)
-        self.bars.show(found, self.by.value)
+        allowed = band(found, self.right.value)
+        self.bars.show(found, self.by.value, allowed)
         self.matrix.show(found, self.normal.value)
         self.evidence.show(found)
-        self.notes.object = remarks(found)
+        self.notes.object = remarks(found, explained(found, allowed))
         self.table.object = numbers(found)
+
+
+def band(found: Evaluation, right: tuple[float, ...]) -> Attainable | None:
+    """What labels of that accuracy allow, as chosen, or else as the evaluation was asked for."""
+    if right:
+        return Attainable.of(found, *right)
+    stored = found.parts.get("attainable")
+    return stored if isinstance(stored, Attainable) else None
 
 
 def summary(found: Evaluation) -> str:
@@ -178,7 +202,18 @@ def summary(found: Evaluation) -> str:
     )
 
 
-def remarks(found: Evaluation) -> str:
+def explained(found: Evaluation, allowed: Attainable | None) -> list[str]:
+    """What the lines and the grey bands on the bars are."""
+    said = [str(found.blocks)] if found.blocks else []
+    if allowed is not None:
+        said.append(
+            f"Grey: the F1 of a perfect map if {allowed.low:.0%} to {allowed.high:.0%} of the "
+            "labels are right and wrong ones are of any class by its share."
+        )
+    return said
+
+
+def remarks(found: Evaluation, further: Sequence[str] = ()) -> str:
     """What to know before reading the scores, as a list."""
     p = found.pixels
     lines = [*found.warnings, *found.notes] or ["Every class of the map was scored on its own."]
@@ -186,6 +221,7 @@ def remarks(found: Evaluation) -> str:
         f"Pixels: {p.scored:,} scored; {p.ignored_reference:,} left out by the reference, "
         f"{p.ignored_prediction:,} by the map; {p.nodata:,} without data."
     )
+    lines += further
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f"<ul style='margin:0;padding-left:1.2em;font-size:0.85rem'>{items}</ul>"
 
@@ -195,8 +231,9 @@ def numbers(found: Evaluation) -> str:
     data = found.to_dict()
     rows = [
         [f"{c['id']} {c['name']}", *(tables.number(c[m]) for m in tables.METRICS),
+         tables.interval(c.get("f1_ci")),
          f"{c['support']:,}", f"{c['predicted']:,}"]
         for c in data["classes"]
     ]  # fmt: skip
-    head = ["Class", *tables.METRICS.values(), "support (px)", "mapped (px)"]
+    head = ["Class", *tables.METRICS.values(), "95 % of F1", "support (px)", "mapped (px)"]
     return table([h[:1].upper() + h[1:] for h in head], rows)

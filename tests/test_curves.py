@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lulc.boundary import EDGES, Boundary
 from lulc.grouping import Group
 from lulc.histograms import Histograms, count
 
@@ -31,7 +32,7 @@ def found() -> Histograms:
 def drawn(overlay: hv.Overlay, kind: type, label: str) -> np.ndarray:
     """The numbers of one element of a chart."""
     elements = overlay.traverse(lambda e: e, [kind])
-    return next(e for e in elements if e.label == label).array()
+    return next(e for e in elements if e.label == label).array().astype(float)
 
 
 def test_reliability_draws_only_bins_that_hold_pixels(found: Histograms) -> None:
@@ -63,3 +64,13 @@ def test_a_class_without_a_pixel_is_said_and_drawn_empty(found: Histograms) -> N
     empty = replace(found, counts=counts)
     assert "nothing of this class" in describe(empty, 1)
     assert np.isnan(drawn(curves.thresholds(empty, 1), hv.Scatter, "best F1")).all()
+
+
+def test_boundary_draws_the_distances_in_metres() -> None:
+    matrices = np.zeros((len(EDGES) - 1, 2, 2), np.int64)
+    matrices[0], matrices[-1] = [[1, 1], [1, 1]], [[3, 0], [0, 5]]
+    chart = curves.boundary(Boundary(GROUPS, 20.0, matrices), 1)
+    accuracy = drawn(chart, hv.Scatter, "accuracy of all classes")
+    assert accuracy[0] == pytest.approx([5, 0.5, 0, 10, 4])
+    assert accuracy[-1, 1:3] == pytest.approx([1, EDGES[-2] * 20])
+    assert np.isnan(accuracy[1:-1, 1]).all()

@@ -120,6 +120,17 @@ def test_scores_at_another_level_are_asked_for_and_made(page, address):
     choose(page, "Order", "by F1")
     choose(page, "Cells", "pixels")
     shown(page, "expected calibration error")
+    choose(page, "Labels held right", "70 to 80 %")
+    shown(page, "the F1 of a perfect map")
+
+
+def test_suspicious_labels_are_listed_and_shown_on_the_map(page, address):
+    page.goto(f"{address}?page=Scores&run=run-a&reference=sample-corine")
+    shown(page, "Is the reference wrong?")
+    page.get_by_role("button", name="Look for suspicious labels").click()
+    shown(page, "patches are suspicious")
+    page.get_by_role("button", name="Show it on the map").click()
+    shown(page, "Suspicious labels of")
 
 
 def test_deleting_a_run_asks_first(page, address, workspace):
