@@ -7,11 +7,14 @@ that the pictures show what the program shows. Needs Chromium: see scripts/brows
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import browser
@@ -31,10 +34,18 @@ PICTURES = (
     ("map-light", f"?run={RUN}", "share of the map in view", (1440, 900), False),
     ("map-dark", f"?run={RUN}", "share of the map in view", (1440, 900), True),
     ("map-small", f"?run={RUN}", "share of the map in view", (1024, 768), False),
+    (
+        "activations", f"?page=Activations&run={RUN}&class=13&reference=sample-truth",
+        "AP 0.", (1440, 900), False,
+    ),
+    (
+        "network", f"?page=Network&run={RUN}&at=28.175573,60.656387",
+        "the largest variance first", (1440, 900), False,
+    ),
     ("scores", f"?page=Scores&run={OTHER}", "macro F1", (1440, 900), False),
     ("compare", f"?page=Compare&run={RUN}&with={OTHER}", "maps agree on", (1440, 900), False),
     ("runs", f"?page=Runs&run={RUN}", "On disk", (1440, 900), False),
-)
+)  # fmt: skip
 
 
 def wait_for(url: str) -> None:
@@ -59,6 +70,17 @@ def photograph(page: Page, address: str, path: Path, sign: str, *, dark: bool) -
     page.screenshot(path=path)
 
 
+@contextmanager
+def sample_workspace() -> Iterator[Path]:
+    """A workspace for the time of the pictures, under a name that may be seen in them."""
+    folder = Path(tempfile.gettempdir()) / "lulc"
+    folder.mkdir()
+    try:
+        yield folder / "workspace"
+    finally:
+        shutil.rmtree(folder)
+
+
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=config.ASSETS / "screenshots")
 @click.option("--port", default=5017, show_default=True)
@@ -68,8 +90,8 @@ def main(out: Path, port: int) -> None:
     if found is None:
         raise SystemExit("expected Chromium; none found: see scripts/browser.py")
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as workspace, sync_playwright() as playwright:
-        os.environ["LULC_WORKSPACE"] = workspace
+    with sample_workspace() as workspace, sync_playwright() as playwright:
+        os.environ["LULC_WORKSPACE"] = str(workspace)
         demo(style="none")
         url = f"http://127.0.0.1:{port}/dashboard"
         server = subprocess.Popen(command(port=port), stdout=sys.stderr)
