@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -96,8 +97,19 @@ def _run_folder(path: Path) -> Path:
 
 
 def _stop_on_signal() -> list[int]:
-    """A list that is no longer empty once the process was asked to stop."""
+    """A list that is no longer empty once the process was asked to stop.
+
+    What does not look at it in time, as TensorFlow's start does not, is ended: every file of a
+    run is whole or not there.
+    """
     stopped: list[int] = []
+
+    def stop(received: int, _frame: object) -> None:
+        stopped.append(received)
+        end = threading.Timer(1.5, os._exit, (130,))
+        end.daemon = True
+        end.start()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, frame: stopped.append(received))  # noqa: ARG005
+        signal.signal(number, stop)
     return stopped
