@@ -22,7 +22,8 @@ from benchmarks import others
 from benchmarks.timing import interleaved, machine, ratios
 from lulc import config
 from lulc.device import tensorflow
-from lulc.model import Model, freeze
+from lulc.frozen import freeze
+from lulc.model import Model
 from lulc.unet import UNet
 
 #: The reference system's window.
@@ -84,7 +85,7 @@ def ways(keras_model: Any, image: np.ndarray) -> dict[str, Callable[[], np.ndarr
     return {
         REFERENCE_WAY: reference_way,
         "tf.function": lambda: function(tf.constant(image)).numpy(),
-        "lulc": lambda: frozen(tf.constant(image))[0].numpy(),
+        "lulc": lambda: frozen(tf.constant(image)).numpy(),
     }
 
 

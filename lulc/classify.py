@@ -23,11 +23,12 @@ from rasterio.windows import Window
 
 from lulc import config, contract, files, manifest, memory, tiling
 from lulc.coordinator import CancelledError, Coordinator, Progress, silent
-from lulc.device import describe, resolve
+from lulc.device import block_bytes, describe, in_precision, precision_of, resolve
 from lulc.errors import RunError
 from lulc.inputs import needed
 from lulc.mapfile import MapFormat
 from lulc.model import Model
+from lulc.precision import with_precision
 from lulc.region import Region
 from lulc.request import absolute, request_of, stamps, task_of
 from lulc.runs import CANCELLED, SPOOL, Run, new_folder
@@ -75,6 +76,11 @@ def classify(
         warn(message)
     out = out or new_folder(scene.name, card.name)
     read = absolute(needed(scene, card))
+    begun = stored_request(out)
+    if begun is None:
+        device = with_precision(device, scene, model, window, here=executor is None)
+    else:
+        device = in_precision(device, begun.get("precision", "float32"))
     task = Task(
         scene=read,
         model=model,
@@ -82,7 +88,7 @@ def classify(
         region=region,
         window=window,
         layout=MapFormat(card.legend, dtype),
-        tile=_tile(model, window, tile, out),
+        tile=_tile(model, window, tile, out, None if executor else device),
         spool=Spool(str((out / SPOOL).absolute())),
         stamps=stamps(read),
     )
@@ -111,7 +117,7 @@ def resume(
     task = task_of(request, (out / SPOOL).absolute())
     warnings = contract.check(task.scene, task.model.card, task.window)
     if device is not None:
-        task = replace(task, device=device)
+        task = replace(task, device=in_precision(device, precision_of(task.device)))
     return _run(task, out, warnings, executor, progress, cancelled)
 
 
@@ -126,13 +132,14 @@ def _run(
     """Compute what is not there yet, assemble the map, describe the run."""
     begin = perf_counter()
     # Elsewhere, the workers have the devices, not necessarily this machine.
-    place = task.device if executor else describe(resolve(task.device))
-    coordinator = Coordinator(executor, progress=progress, cancelled=cancelled)
+    place = None if executor else resolve(task.device)
+    threads = len(place.names) + 1 if place else 0
+    coordinator = Coordinator(executor, threads, progress, cancelled)
     with claimed(out, request_of(task)):
         try:
             # Unless a process was killed after its last line and before it had cleaned up.
             if not (out / "run.json").exists():
-                if executor is None:
+                if place:
                     task.model.predictor(task.device)  # a corrupt model ends it before any block
                 spent = coordinator.compute(task)
                 task.check_unchanged()
@@ -141,7 +148,12 @@ def _run(
                 seconds = {f"{part}_s": value for part, value in spent._asdict().items()}
                 seconds["assemble_s"] = perf_counter() - computed
                 seconds["total_s"] = perf_counter() - begin
-                _describe(task, out, {"lulc:warnings": warnings, "lulc:device": place}, seconds)
+                facts = {
+                    "lulc:warnings": warnings,
+                    "lulc:device": describe(place) if place else task.device,
+                    "lulc:precision": precision_of(task.device),
+                }
+                _describe(task, out, facts, seconds)
         except CancelledError as error:
             (out / SPOOL / CANCELLED).touch()
             raise CancelledError(f"{error}; lulc classify --resume {out} goes on") from None
@@ -167,8 +179,8 @@ def _describe(
     files.write_text(out / "run.json", json.dumps(item, indent=1, ensure_ascii=False) + "\n")
 
 
-def _tile(model: Model, window: Window, tile: int | None, out: Path) -> int:
-    """The tile asked for, rounded up to the stride; or the run's own; or one that fits."""
+def _tile(model: Model, window: Window, tile: int | None, out: Path, device: str | None) -> int:
+    """The tile asked for, rounded up to the stride; or the run's own; or one that fits here."""
     network = model.card.network
     if tile is not None:
         if tile < 1:
@@ -177,7 +189,8 @@ def _tile(model: Model, window: Window, tile: int | None, out: Path) -> int:
     begun = stored_request(out)
     if begun is not None:  # with the memory of another day, another tile would fit
         return int(begun["tile"])
-    room = min(config.BLOCK_MIB * 2**20, memory.available() // 2)
+    block = block_bytes(resolve(device)) if device else config.BLOCK_MIB * 2**20
+    room = min(block, memory.available() // 2)
     pixels = room // network.bytes_per_pixel
     return tiling.fit_tile(window, halo=network.halo, stride=network.stride, pixels=pixels)
 

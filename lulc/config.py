@@ -39,3 +39,9 @@ STAC = os.environ.get("LULC_STAC", "https://earth-search.aws.element84.com/v1")
 #: Map tiles that the dashboard can show below its map, with {Z}, {X} and {Y}, and whose they are.
 BASEMAP = os.environ.get("LULC_BASEMAP", "https://tile.openstreetmap.org/{Z}/{X}/{Y}.png")
 BASEMAP_ATTRIBUTION = os.environ.get("LULC_BASEMAP_ATTRIBUTION", "© OpenStreetMap contributors")
+
+#: `off`: neither measure how TensorFlow computes fastest here nor heed what was measured.
+TUNING = os.environ.get("LULC_TUNING", "auto")
+
+#: `auto`: half precision on a large region, where the device has it and a check allows it.
+PRECISION = os.environ.get("LULC_PRECISION", "auto")

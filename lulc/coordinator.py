@@ -17,8 +17,8 @@ from lulc.task import Seconds, Task
 Progress = Callable[[int, int], None]
 
 #: Blocks handed to a cluster at once: enough for some hundreds of workers, and for a cluster
-#: that grows with its queue. Here, enough to keep the threads busy.
-_AHEAD_ELSEWHERE, _AHEAD_HERE = 1000, 4
+#: that grows with its queue. Here, for each thread: enough to keep it busy.
+_AHEAD_ELSEWHERE, _AHEAD_A_THREAD = 1000, 2
 
 #: Seconds between two looks at whether the run is to stop.
 _LOOK_S = 0.25
@@ -56,7 +56,7 @@ class Coordinator:
         done, spent = total - len(waiting), Seconds(0, 0, 0)
         self.progress(done, total)
         todo = iter(waiting)
-        ahead = _AHEAD_ELSEWHERE if self.executor else _AHEAD_HERE
+        ahead = _AHEAD_ELSEWHERE if self.executor else _AHEAD_A_THREAD * self.threads
         with self._pool() as pool:
             running: set[Future[Seconds]] = set()
             try:

@@ -24,7 +24,8 @@ from lulc.card import ModelCard
 from lulc.device import resolve, tensorflow
 from lulc.errors import ModelError, SceneError
 from lulc.inputs import needed, read_input
-from lulc.model import Model, as_input
+from lulc.model import Model
+from lulc.predictor import as_input
 from lulc.scene import Scene
 from lulc.tiling import Block
 from lulc.unet import UNet
@@ -161,7 +162,7 @@ def feature_maps(
             f"expected a layer of {model.card.name} such as {next(iter(known))}; got {layer!r}"
         )
     step = known[layer]
-    function = _layer(model.path.resolve(), model.card.weights, layer, resolve(device))
+    function = _layer(model.path.resolve(), model.card.weights, layer, resolve(device).names[0])
     found = function(as_input(model.card, patch.values, patch.valid)).transpose(2, 0, 1)
     maps = _cropped(found, patch.block, step)
     maps = np.where(_on(patch.inside, step), maps, np.float32(np.nan))

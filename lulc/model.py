@@ -1,29 +1,23 @@
-"""A model is a network and its card, in a folder; a predictor is a model ready to compute."""
+"""A model is a network and its card, in a folder."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from lulc import config, files
 from lulc.card import ModelCard
-from lulc.device import resolve, tensorflow
+from lulc.device import Place, resolve, tensorflow
 from lulc.errors import ModelError
+from lulc.predictor import Predictor
 
 if TYPE_CHECKING:
     import keras
-
-#: Takes bands as float32 (band, y, x) in the card's units and the valid mask as bool (y, x),
-#: both sides multiples of the stride; gives the activations as float32 (class, y, x).
-Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -89,70 +83,25 @@ class Model:
         return network
 
     def predictor(self, device: str = "auto") -> Predictor:
-        """The model ready to compute on a device, loaded once a process and device."""
+        """The model ready to compute on a device (as `resolve` takes it), loaded once a process."""
         return _predictor(self.path.resolve(), self.card.weights, resolve(device))
-
-
-def as_input(card: ModelCard, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Bands, float32 (band, y, x) in the card's units, as the network takes them.
-
-    Returns float32 (1, y, x, band), normalised. `valid` is bool (y, x): an invalid pixel is
-    the training data's mean, like the network's own padding.
-    """
-    image = (values - card.mean) / card.std
-    image *= valid
-    return np.ascontiguousarray(image.transpose(1, 2, 0))[None]
-
-
-def freeze(network: keras.Model, device: str, temperature: float = 1.0) -> Callable[[Any], Any]:
-    """The network as a graph whose variables are constants.
-
-    Constants let TensorFlow and oneDNN fold the batch normalisation into the convolutions and
-    lay the weights out once: together 1.8 times as fast as either alone, which gain nothing.
-    """
-    tf = tensorflow()
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    logits = network.get_layer("final_conv").output
-    headless = type(network)(network.input, logits)
-
-    with tf.device(device):
-        function = tf.function(
-            lambda image: tf.nn.softmax(headless(image, training=False) / temperature),
-            input_signature=[tf.TensorSpec((1, None, None, network.input_shape[-1]), tf.float32)],
-        )
-        return convert_variables_to_constants_v2(function.get_concrete_function())
 
 
 _loading = threading.Lock()
 
 
-def _predictor(path: Path, weights: str, device: str) -> Predictor:
+def _predictor(path: Path, weights: str, place: Place) -> Predictor:
     with _loading:
-        return _load_predictor(path, weights, device)
+        return _load_predictor(path, weights, place)
 
 
 @lru_cache(maxsize=4)
-def _load_predictor(path: Path, weights: str, device: str) -> Predictor:
+def _load_predictor(path: Path, weights: str, place: Place) -> Predictor:
     """Keyed by the weights' hash, so that a model trained anew is loaded anew."""
     model = Model.load(path)
     if model.card.weights != weights:
         raise ModelError(f"the model in {path} changed while it was in use; start again")
-    card, tf = model.card, tensorflow()
-    function = freeze(model.network(), device, card.temperature)
-
-    # One block at a time in the network: it uses every processor by itself, and two would
-    # take twice the memory. Other threads read and write meanwhile.
-    busy = threading.Lock()
-
-    def predict(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        image = as_input(card, values, valid)
-        with busy, tf.device(device):
-            (activations,) = function(tf.constant(image))
-            found = activations.numpy()[0]
-        return np.ascontiguousarray(found.transpose(2, 0, 1))
-
-    return predict
+    return Predictor(model.network(), model.card, place)
 
 
 def models() -> list[str]:

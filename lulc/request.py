@@ -15,6 +15,7 @@ from rasterio.windows import Window
 
 from lulc import files
 from lulc.bandfiles import BandFile, open_raster
+from lulc.device import precision_of
 from lulc.mapfile import MapFormat
 from lulc.model import Model
 from lulc.region import Region
@@ -40,6 +41,7 @@ def request_of(task: Task) -> dict[str, Any]:
         "blocks": len(task.blocks()),
         "spool": task.spool.place if task.spool.is_remote else None,
         "device": task.device,
+        "precision": precision_of(task.device),
     }
 
 

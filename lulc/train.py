@@ -19,8 +19,9 @@ from lulc import __version__, contract, indices, losses, samples
 from lulc.card import BandCard, ModelCard
 from lulc.device import resolve, tensorflow
 from lulc.errors import TrainingError
+from lulc.frozen import freeze
 from lulc.legend import Legend
-from lulc.model import Model, freeze
+from lulc.model import Model
 from lulc.samples import Patchwork
 from lulc.unet import UNet
 
@@ -104,7 +105,7 @@ def train(
     import keras
 
     keras.utils.set_random_seed(settings.seed)
-    place = resolve(device)
+    place = resolve(device).names[0]
     network_settings = UNet(
         len(bands), len(legend.classes), settings.width, settings.depth, settings.width
     )
@@ -271,7 +272,7 @@ def _scores(
         image = np.where(work.valid, (work.values - card.mean) / card.std, 0)
         rows, columns = (-size % card.stride for size in truth.shape)
         image = np.pad(image, ((0, 0), (0, rows), (0, columns))).transpose(1, 2, 0)
-        (activations,) = function(tensorflow().constant(image[None].astype(np.float32)))
+        activations = function(tensorflow().constant(image[None].astype(np.float32)))
         activations = activations.numpy()[0, : truth.shape[0], : truth.shape[1]][truth > 0]
         true = truth[truth > 0].astype(int) - 1
         cells = true * classes + activations.argmax(axis=1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# What was measured on this machine must not decide what a test sees. lulc reads it at import.
+os.environ["LULC_TUNING"] = "off"
 
 # A busy machine is slow, not wrong: no example fails by the time it takes.
 settings.register_profile("lulc", deadline=None, suppress_health_check=[HealthCheck.too_slow])

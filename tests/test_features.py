@@ -10,7 +10,7 @@ from rasterio.windows import Window
 from lulc import features, sample
 from lulc.errors import ModelError, SceneError
 from lulc.features import Patch
-from lulc.model import as_input
+from lulc.predictor import as_input
 from lulc.scene import Scene
 from lulc.unet import UNet
 

@@ -30,11 +30,11 @@ HOUSE = {
     "rasters": "indices calibration bandfiles scene region composite stac",
     "the simulated region": "lakeland sample",
     "labels": "codes nearest reference",
-    "the model": "unet card device model",
-    "input": "inputs contract",
+    "the model": "unet card machine device frozen tuning tiling predictor model",
+    "input": "inputs contract precision",
     "training": "samples losses train",
     "classification": (
-        "tiling mapfile runs spool unfinished task request manifest coordinator classify features"
+        "mapfile runs spool unfinished task request manifest coordinator classify features"
     ),
     "scores": (
         "tables grouping counts leakage activations rollup strips confusion "

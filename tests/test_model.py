@@ -12,7 +12,8 @@ from models import card_of, random_model
 from lulc.card import ModelCard
 from lulc.device import resolve
 from lulc.errors import ModelError
-from lulc.model import Model, freeze, import_model, models
+from lulc.frozen import freeze
+from lulc.model import Model, import_model, models
 from lulc.unet import UNet
 
 
@@ -42,7 +43,7 @@ def test_the_frozen_network_is_the_network(model):
     image = np.random.default_rng(0).normal(size=(1, 48, 64, 9)).astype(np.float32)
     from lulc.device import tensorflow
 
-    (frozen,) = freeze(network, "/CPU:0")(tensorflow().constant(image))
+    frozen = freeze(network, "/CPU:0")(tensorflow().constant(image))
     assert np.abs(frozen.numpy() - network(image).numpy()).max() < 1e-5
 
 

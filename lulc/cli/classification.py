@@ -50,6 +50,7 @@ def classify(
     from lulc.classify import resume as run_resume
     from lulc.cluster import executor
     from lulc.model import Model
+    from lulc.tuning import tune_once
 
     stopped = _stop_on_signal()
     if resume:
@@ -64,9 +65,13 @@ def classify(
     else:
         if not scene or not model_name:
             raise click.UsageError("expected SCENE and --model, or --resume RUN")
+        opened = open_scene(scene, bands, scale, offset, nodata, patch)
+        part, model = open_region(bbox, crs, region), Model.load(model_name)
+        if scheduler is None:
+            window = part.window(opened.grid) if part else opened.whole()
+            tune_once(int(window.width * window.height), warn, style)
         job = partial(
-            run_classify, open_scene(scene, bands, scale, offset, nodata, patch),
-            Model.load(model_name), region=open_region(bbox, crs, region), out=out,
+            run_classify, opened, model, region=part, out=out,
             device=device or "auto", tile=tile, dtype=dtype or "uint8", spool=spool, warn=warn,
         )  # fmt: skip
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lulc.cli.options import json_option, print_json, scores_line
+from lulc.cli.options import json_option, print_json, progress_option, scores_line
 
 
 @click.group()
@@ -65,3 +65,21 @@ def models_import(folder: Path, name: str | None) -> None:
     from lulc.model import import_model
 
     click.echo(import_model(folder, name).path)
+
+
+@models.command("tune")
+@json_option
+@progress_option
+def models_tune(as_json: bool, style: str) -> None:
+    """Measure how TensorFlow computes fastest on this machine, and keep it."""
+    from lulc.tuning import tune
+
+    found, rates = tune(style)
+    if as_json:
+        print_json({"settings": vars(found), "rates": rates})
+        return
+    for onednn, ways in rates.items():
+        for way, rate in ways.items():
+            click.echo(f"oneDNN {onednn:4} {way:8} {rate:8.3f} Mpx/s")
+    for name, on in vars(found).items():
+        click.echo(f"{name}: {'on' if on else 'off'}")

@@ -1,0 +1,100 @@
+"""A frozen network: a graph of constants, without what only training needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lulc.device import tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+#: The layers whose output a normalisation after them only scales and shifts.
+_CONVOLUTIONS = ("Conv2D", "Conv2DTranspose")
+
+
+def freeze(
+    network: keras.Model,
+    device: str = "/CPU:0",
+    *,
+    temperature: float = 1.0,
+    precision: str = "float32",
+    xla: bool = False,
+) -> Callable[[Any], Any]:
+    """The network as a graph: (1, y, x, bands) float32 -> (1, y, x, classes) float32 softmax.
+
+    The batch normalisation is folded into the convolutions before it, exactly, and the
+    weights are constants, which oneDNN lays out once for the processor. `precision`
+    (`float32`, `bfloat16`, `float16`) is that of everything but the softmax. `network` ends
+    with `final_conv` and a softmax, whose temperature (Guo et al. 2017) can be another.
+    """
+    tf = tensorflow()
+    kernels, folded = _fold(network)
+    final = network.get_layer("final_conv")
+
+    def compute(image: Any) -> Any:
+        held = {network.input.name: tf.cast(image, precision)}
+        for layer in network.layers[1:]:
+            given = layer.input
+            several = isinstance(given, list)
+            values = [held[tensor.name] for tensor in (given if several else [given])]
+            held[layer.output.name] = apply(layer, values if several else values[0])
+            if layer is final:
+                break
+        logits = tf.cast(held[final.output.name], tf.float32)
+        return tf.nn.softmax(logits / temperature)
+
+    def apply(layer: Any, values: Any) -> Any:
+        if layer.name in folded:
+            return values
+        if layer.name not in kernels:
+            return layer.call(values)  # which, other than calling the layer, casts nothing
+        kernel, bias = (tf.constant(part, precision) for part in kernels[layer.name])
+        if type(layer).__name__ == "Conv2D":
+            padding = layer.padding.upper()
+            values = tf.nn.conv2d(values, kernel, layer.strides, padding, "NHWC",
+                                  layer.dilation_rate)  # fmt: skip
+        else:
+            rows, columns = layer.strides
+            shape = tf.shape(values)
+            shape = [1, rows * shape[1], columns * shape[2], layer.filters]
+            values = tf.nn.conv2d_transpose(values, kernel, shape, layer.strides, "SAME")
+        return layer.activation(tf.nn.bias_add(values, bias))
+
+    with tf.device(device):
+        signature = tf.TensorSpec((1, None, None, network.input_shape[-1]), tf.float32)
+        function = tf.function(compute, input_signature=[signature], jit_compile=xla)
+        return function.get_concrete_function()
+
+
+def _fold(
+    network: keras.Model,
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], set[str]]:
+    """Kernel and bias of every convolution, and the names of the normalisations within them.
+
+    A normalisation is gamma * (x - mean) / sqrt(variance + epsilon) + beta (Ioffe and Szegedy
+    2015); one that follows something else than a convolution is left as it is.
+    """
+    maker = {layer.output.name: layer for layer in network.layers}
+    kernels: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    folded: set[str] = set()
+    for layer in network.layers:
+        kind = type(layer).__name__
+        if kind in _CONVOLUTIONS:
+            kernel, *bias = layer.get_weights()
+            kernels[layer.name] = (kernel, bias[0] if bias else np.zeros(layer.filters, "f4"))
+        elif kind == "BatchNormalization":
+            before = maker[layer.input.name]
+            if before.name not in kernels:
+                continue
+            gamma, beta, mean, variance = layer.get_weights()
+            scale = gamma / np.sqrt(variance + layer.epsilon)
+            kernel, bias = kernels[before.name]
+            # A transposed convolution keeps its outputs on the last axis but one.
+            across = scale[:, None] if type(before).__name__ == "Conv2DTranspose" else scale
+            kernels[before.name] = (kernel * across, (bias - mean) * scale + beta)
+            folded.add(layer.name)
+    return kernels, folded

@@ -1,0 +1,105 @@
+"""A model ready to compute: bands in, activations out, on as many devices as there are."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.windows import Window
+
+from lulc import tiling
+from lulc.card import ModelCard
+from lulc.device import Place, describe, tensorflow
+from lulc.errors import ModelError
+from lulc.frozen import freeze
+from lulc.machine import settings
+
+if TYPE_CHECKING:
+    import keras
+
+
+def as_input(card: ModelCard, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Bands, float32 (band, y, x) in the card's units, as the network takes them.
+
+    Returns float32 (1, y, x, band), normalised. `valid` is bool (y, x): an invalid pixel is
+    the training data's mean, like the network's own padding.
+    """
+    image = (values - card.mean) / card.std
+    image *= valid
+    return np.ascontiguousarray(image.transpose(1, 2, 0))[None]
+
+
+class Predictor:
+    """Computes the activations of a block; can be called by several threads at once.
+
+    One block at a time on each device: it uses all of it by itself, and two would take twice
+    the memory. Other threads wait for a device, or read and write meanwhile: n devices are
+    kept busy by n + 1 threads.
+    """
+
+    def __init__(self, network: keras.Model, card: ModelCard, place: Place) -> None:
+        self.place = place
+        self._card = card
+        self._tile: int | None = None
+        self._free: SimpleQueue = SimpleQueue()
+        for name in place.names:
+            function = freeze(
+                network,
+                name,
+                temperature=card.temperature,
+                precision=place.precision,
+                xla=settings().xla,
+            )
+            self._free.put((name, function))
+
+    def __call__(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Activations as float32 (class, y, x), which sum to 1 in every pixel.
+
+        `values` are bands as float32 (band, y, x) in the card's units, `valid` a bool (y, x);
+        both sides are multiples of the stride. What is too large for a device's memory is
+        computed in pieces, to the same result; raises ModelError when no piece fits.
+        """
+        found = self._fitting(as_input(self._card, values, valid)[0])
+        return np.ascontiguousarray(found.transpose(2, 0, 1))
+
+    def _fitting(self, image: np.ndarray) -> np.ndarray:
+        """Compute (y, x, band) -> (y, x, class), in pieces that fit once one did not."""
+        exhausted = tensorflow().errors.ResourceExhaustedError
+        tile = self._tile or max(image.shape[:2])
+        while True:
+            try:
+                return self._pieces(image, tile)
+            except exhausted as error:
+                smaller = tile // 2 // self._card.stride * self._card.stride
+                # A smaller piece would be mostly halo and save no memory.
+                if smaller < max(self._card.halo, self._card.stride):
+                    raise ModelError(
+                        f"out of memory on {describe(self.place)}, even with pieces of {tile} "
+                        "pixels a side: choose a smaller --tile or another --device"
+                    ) from error
+                tile = self._tile = smaller
+
+    def _pieces(self, image: np.ndarray, tile: int) -> np.ndarray:
+        rows, columns = shape = image.shape[:2]
+        card = self._card
+        blocks = tiling.blocks(
+            shape, Window(0, 0, columns, rows), tile=tile, halo=card.halo, stride=card.stride
+        )
+        if len(blocks) == 1:
+            return self._compute(image)
+        whole = np.empty((len(card.legend.classes), rows, columns), np.float32)
+        for block in blocks:
+            part = self._compute(image[block.readable(shape).toslices()])
+            whole[(..., *block.core.toslices())] = block.crop(part.transpose(2, 0, 1))
+        return whole.transpose(1, 2, 0)
+
+    def _compute(self, image: np.ndarray) -> np.ndarray:
+        """Compute on the device that is free first."""
+        tf = tensorflow()
+        name, function = self._free.get()
+        try:
+            with tf.device(name):
+                return function(tf.constant(image[None])).numpy()[0]
+        finally:
+            self._free.put((name, function))
