@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from lulc import config
 from lulc.errors import ModelError
 from lulc.machine import settings
 
+_starting = threading.Lock()
+
 
 def tensorflow() -> ModuleType:
     """Import TensorFlow with the settings this program wants, once a process.
@@ -23,8 +26,14 @@ def tensorflow() -> ModuleType:
     graph; `lulc models tune` measures whether it does here. Both variables only work before
     the import, and what the user has set stays.
     """
-    if "tensorflow" in sys.modules:
+    # A second thread would find a module that is still being imported.
+    with _starting:
+        if "tensorflow" not in sys.modules:
+            _start()
         return sys.modules["tensorflow"]
+
+
+def _start() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", str(int(settings().onednn)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow brings an SQLite without R-trees and lets it be seen by what is loaded later:
@@ -39,7 +48,6 @@ def tensorflow() -> ModuleType:
             with suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(gpu, True)
         tf.config.list_logical_devices()
-    return tf
 
 
 @contextmanager

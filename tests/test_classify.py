@@ -363,7 +363,11 @@ def test_a_run_goes_on_with_the_tile_it_began_with(scene, model, tmp_path, monke
     assert run.properties["lulc:blocks"] == before["blocks"]
     less = classify(scene, model, out=tmp_path / "less")
     assert less.properties["lulc:tile"] < run.properties["lulc:tile"]
-    assert less.map_path.read_bytes() == run.map_path.read_bytes()
+    # Other shapes are added up in another order: the last digit of a float may differ.
+    with rasterio.open(less.map_path) as small, rasterio.open(run.map_path) as large:
+        step = np.abs(small.read().astype(int) - large.read())
+    assert step[1:].max() <= 1
+    assert np.mean(step[0] > 0) < 1e-3
 
 
 def test_a_stopped_run_is_listed_and_can_be_deleted(scene, model, tmp_path, monkeypatch):

@@ -153,6 +153,18 @@ print("equal")
 """
 
 
+def test_threads_that_start_at_once_all_find_tensorflow_whole():
+    script = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from lulc.device import resolve\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    print(len(set(pool.map(resolve, ['cpu'] * 4))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["1"]
+
+
 def test_several_devices_compute_at_once_each_block_once(model):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
