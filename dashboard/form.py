@@ -53,6 +53,7 @@ class Form:
             self.region.panel, self.model, self.card, self.device, self.reference,
             self._advanced(), self.trouble, self.start,
             sizing_mode="stretch_width",
+            styles={"height": "max-content", "max-height": "none"},  # not cut to the column's
         )  # fmt: skip
         state.param.watch(self._again, _CHOICES)
         shelf.param.watch(self._lists, ["references", "cards"])
