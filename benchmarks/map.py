@@ -30,9 +30,9 @@ from rasterio.windows import Window
 from scipy.ndimage import zoom
 
 from benchmarks.timing import interleaved, machine, ratios
-from dashboard import layers
-from dashboard.layers import Order
-from dashboard.warp import View, mercator_bounds
+from dashboard.mapping.warp import View, mercator_bounds
+from dashboard.painting import layers
+from dashboard.painting.layers import Order
 from lulc import mapfile
 from lulc.legend import Legend
 from lulc.mapfile import MapFormat

@@ -11,14 +11,14 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from dashboard import address
-from dashboard.activations import Activations
 from dashboard.address import Address
-from dashboard.compare import Compare
-from dashboard.explore import Explore
 from dashboard.keys import Keys
-from dashboard.network import Network
-from dashboard.runs import Runs
-from dashboard.scores import Scores
+from dashboard.pages.activations import Activations
+from dashboard.pages.compare import Compare
+from dashboard.pages.explore import Explore
+from dashboard.pages.network import Network
+from dashboard.pages.runs import Runs
+from dashboard.pages.scores import Scores
 from dashboard.shelf import Shelf
 from dashboard.state import State
 

@@ -44,7 +44,7 @@ export function render({ model }) {
 _STYLE = """
 :host { display: block; }
 button { font: inherit; font-weight: 600; width: 28px; height: 28px; border-radius: 50%;
-  border: 1px solid currentColor; background: none; color: inherit; cursor: pointer; padding: 0; }
+  border: 1px solid currentColor; background: none; color: white; cursor: pointer; padding: 0; }
 button:focus-visible { outline: 2px solid white; outline-offset: 2px; }
 [popover] { max-width: min(36rem, 90vw); padding: 1rem 1.3rem; border: 1px solid gray;
   border-radius: 6px; font-size: 0.9rem; line-height: 1.45; box-shadow: 0 6px 24px #0006;

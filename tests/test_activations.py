@@ -10,13 +10,16 @@ import rasterio
 import workspaces
 from rasterio.windows import Window
 
-from dashboard import address, catalog, contact, extent, masks, tally, thumbs, warp
+from dashboard import address, catalog
+from dashboard.activity import contact, tally, thumbs
+from dashboard.activity.inside import bars
+from dashboard.activity.tally import UNKNOWN
 from dashboard.app import IN_ADDRESS
-from dashboard.inside import bars
-from dashboard.masks import ACTIVATION, MASK, TRIO, Wanted
+from dashboard.mapping import extent, warp
+from dashboard.mapping.warp import View
+from dashboard.painting import masks
+from dashboard.painting.masks import ACTIVATION, MASK, TRIO, Wanted
 from dashboard.state import State
-from dashboard.tally import UNKNOWN
-from dashboard.warp import View
 from lulc.errors import LulcError
 from lulc.features import Occlusion
 

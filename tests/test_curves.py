@@ -14,8 +14,8 @@ from lulc.histograms import Histograms, count
 hv = pytest.importorskip("holoviews")
 hv.extension("bokeh")
 
-from dashboard import curves  # noqa: E402
-from dashboard.evidence import describe  # noqa: E402
+from dashboard.charts import curves  # noqa: E402
+from dashboard.charts.evidence import describe  # noqa: E402
 
 GROUPS = (Group(1, "water", "#0000ff", (1,), (1,)), Group(2, "land", "#00ff00", (2,), (2,)))
 

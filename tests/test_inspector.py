@@ -12,10 +12,12 @@ import workspaces
 from pyproj import Transformer
 from rasterio.windows import Window
 
-from dashboard import catalog, feature_space, inspector, layers, pixel, signatures, spectra
-from dashboard.layers import Order
-from dashboard.signatures import Signatures
-from dashboard.warp import View
+from dashboard import catalog
+from dashboard.mapping.warp import View
+from dashboard.painting import layers
+from dashboard.painting.layers import Order
+from dashboard.pixels import feature_space, inspector, pixel, signatures, spectra
+from dashboard.pixels.signatures import Signatures
 from lulc.legend import Legend
 
 

@@ -16,12 +16,13 @@ import pytest
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from dashboard import blocks, catalog, warp
-from dashboard.job import Job
-from dashboard.jobs import Jobs
-from dashboard.process import Process
-from dashboard.progress import said
-from dashboard.warp import View
+from dashboard import catalog
+from dashboard.mapping import blocks, warp
+from dashboard.mapping.warp import View
+from dashboard.running.job import Job
+from dashboard.running.jobs import Jobs
+from dashboard.running.process import Process
+from dashboard.running.progress import said
 from lulc import mapfile
 from lulc.grid import cut
 from lulc.legend import Legend
@@ -44,8 +45,8 @@ LULC = (sys.executable, "-c", PROGRAM)
 SERVER = """
 import sys, time
 from pathlib import Path
-from dashboard.job import Job
-from dashboard.jobs import Jobs
+from dashboard.running.job import Job
+from dashboard.running.jobs import Jobs
 program, outs, way = eval(sys.argv[1]), sys.argv[2].split(), sys.argv[3]
 jobs = Jobs(program)
 made = [jobs.submit(Job(Path(out), ("classify", out), Path(out).name)) for out in outs]

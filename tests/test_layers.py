@@ -18,20 +18,12 @@ from hypothesis.extra.numpy import arrays
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from dashboard import (
-    catalog,
-    certainty,
-    composites,
-    layers,
-    marks,
-    paints,
-    positions,
-    schemes,
-    vision,
-)
-from dashboard.labels import NO_LABEL
-from dashboard.layers import NOTHING, Order
-from dashboard.warp import View
+from dashboard import catalog
+from dashboard.mapping import marks, positions
+from dashboard.mapping.warp import View
+from dashboard.painting import certainty, composites, layers, paints, schemes, vision
+from dashboard.painting.labels import NO_LABEL
+from dashboard.painting.layers import NOTHING, Order
 from lulc.legend import Legend, legends
 from lulc.mapfile import ACTIVATION_SCALE
 from lulc.suspects import suspects

@@ -15,10 +15,12 @@ import shapely
 import workspaces
 from rasterio.windows import Window
 
-from dashboard import catalog, coverage, plan, regions, warp
-from dashboard.estimate import estimate
-from dashboard.region_form import cost
-from dashboard.region_map import scene_at
+from dashboard import catalog
+from dashboard.choosing import coverage, plan, regions
+from dashboard.choosing.estimate import estimate
+from dashboard.choosing.region_form import cost
+from dashboard.choosing.region_map import scene_at
+from dashboard.mapping import warp
 from dashboard.state import NAMED, POLYGON, TYPED, State
 from lulc.errors import RegionError
 from lulc.region import Region

@@ -10,7 +10,7 @@ from lulc.suspects import Suspect
 
 pytest.importorskip("panel")
 
-from dashboard.suspicion import LEAST_MARGIN_M, surroundings, title
+from dashboard.charts.suspicion import LEAST_MARGIN_M, surroundings, title
 
 
 def suspect(outline: shapely.Geometry) -> Suspect:

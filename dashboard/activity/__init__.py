@@ -1,0 +1,1 @@
+"""Looking at activations and into the network: contact sheets, histograms, feature maps."""

@@ -1,0 +1,1 @@
+"""Charts of scores, and what lies behind them."""

@@ -1,0 +1,97 @@
+"""What lies behind the scores: whether activations can be believed, and what others would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import panel_material_ui as pmui
+
+from dashboard.charts import curves, plots
+from dashboard.ties import choose, heading, select, words
+from lulc.boundary import Boundary
+from lulc.counts import defined
+from lulc.histograms import Histograms
+from lulc.scores import Evaluation
+from lulc.tables import number
+
+#: Two or three of these stand side by side where there is room, and below each other where not.
+_PART: dict[str, Any] = {"min_width": 330, "styles": {"flex": "1 1 330px"}}
+
+
+class Evidence:
+    """Curves of one evaluation for a class that is chosen here."""
+
+    def __init__(self) -> None:
+        self.found: Histograms | None = None
+        self.near: Boundary | None = None
+        self.group = select("Class", width=330)
+        self.said = words()
+        self.charts = {
+            "Is an activation a probability?": plots.Chart(curves.reliability),
+            "What would another threshold give?": plots.Chart(curves.thresholds),
+            "How well is the class ranked?": plots.Chart(curves.precision_recall),
+        }
+        self.activations = _columns(self.charts)
+        self.distance = plots.Chart(curves.boundary)
+        [self.edges] = _columns({"Is it wrong, or only near a boundary?": self.distance})
+        self.panel = pmui.Column(
+            pmui.Row(heading("What lies behind the scores"), self.group),
+            self.said,
+            pmui.FlexBox(self.edges, *self.activations, sizing_mode="stretch_width"),
+            sizing_mode="stretch_width",
+            visible=False,
+        )
+        self.group.param.watch(self._draw, "value")
+
+    def show(self, evaluation: Evaluation) -> None:
+        """Show what an evaluation has counted beside its matrix; nothing if it has not."""
+        found, near = (evaluation.parts.get(name) for name in ("activations", "boundary"))
+        self.found = found if isinstance(found, Histograms) else None
+        self.near = near if isinstance(near, Boundary) else None
+        for part in (self.said, *self.activations):
+            part.visible = self.found is not None
+        self.edges.visible = self.near is not None
+        self.panel.visible = self.found is not None or self.near is not None
+        names = plots.names(evaluation.groups)
+        choose(self.group, {name: i for i, name in enumerate(names)}, self.group.value or 0)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        group = self.group.value
+        if group is None:
+            return
+        if self.near is not None and group < len(self.near.groups):
+            self.distance.show(self.near, group)
+        if self.found is not None and group < len(self.found.groups):
+            for chart in self.charts.values():
+                chart.show(self.found, group)
+            self.said.object = describe(self.found, group)
+
+
+def _columns(charts: Mapping[str, plots.Chart]) -> list[pmui.Column]:
+    return [pmui.Column(heading(text), chart.pane, **_PART) for text, chart in charts.items()]
+
+
+def describe(found: Histograms, group: int) -> str:
+    """The figures of the curves in two sentences."""
+    ranking, lean = found.rankings[group], found.overall.overconfidence
+    ece, brier, average, chance = (
+        number(defined(value))
+        for value in (
+            found.overall.ece, found.brier, ranking.average_precision, ranking.prevalence
+        )
+    )  # fmt: skip
+    manner = "too sure of itself" if lean > 0 else "too modest"
+    said = (
+        f"The map is {manner} by {abs(lean) * 100:.1f} points on average; expected calibration "
+        f"error {ece}, Brier score {brier} (0 is best, 2 worst)."
+    )
+    if not found.counts[group, 1].any():
+        return f"<small>{said} The reference has nothing of this class here.</small>"
+    threshold, f1 = ranking.best
+    return (
+        f"<small>{said} Average precision of the class <b>{average}</b> (by chance {chance}); "
+        f"mapped wherever its activation reaches {threshold:.2f} it would have its best F1, "
+        f"{f1:.3f}.</small>"
+    )

@@ -1,0 +1,179 @@
+"""The map's frame in the page: square pixels, longitude and latitude, what is under the pointer.
+
+Only the page moves the map, or its own moves and the server's would cross: the server asks,
+the page moves, and says where it has come to rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bokeh.models import (
+    ColumnDataSource,
+    CustomJS,
+    CustomJSHover,
+    HoverTool,
+    MercatorTicker,
+    MercatorTickFormatter,
+)
+
+from dashboard.mapping.warp import View
+from dashboard.painting.picture import Place
+
+#: Keeps pixels square when the frame changes, and their size; but until someone moves the map,
+#: all of what was asked for is shown, however often the page is laid out anew.
+_SQUARE = """
+{
+  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [x, y] = [figure.x_range, figure.y_range]
+  if (w >= 20 && h >= 20) {
+    const box = [x.start, y.start, x.end, y.end]
+    if (!seen.width) seen.asked = seen.left = box
+    const still = seen.left?.every((side, i) => side == box[i])
+    const [west, south, east, north] = still ? seen.asked : box
+    const pixel = still ? Math.max((east - west) / w, (north - south) / h)
+                        : (east - west) / seen.width
+    const [mx, my] = [(west + east) / 2, (south + north) / 2]
+    seen.width = w
+    x.setv({start: mx - pixel * w / 2, end: mx + pixel * w / 2})
+    y.setv({start: my - pixel * h / 2, end: my + pixel * h / 2})
+    seen.left = still ? [x.start, y.start, x.end, y.end] : null
+  }
+}
+"""
+_SHOW = (
+    """
+const [west, south, east, north] = wanted.data.box
+figure.x_range.setv({start: west, end: east})
+figure.y_range.setv({start: south, end: north})
+seen.width = null
+"""
+    + _SQUARE
+)
+
+#: Tells the server what is shown, once the map has come to rest for a moment.
+_SEEN = """
+clearTimeout(seen.timer)
+seen.timer = setTimeout(() => {
+  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [x, y] = [figure.x_range, figure.y_range]
+  if (w >= 20 && h >= 20)
+    seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h]}
+}, 60)
+"""
+
+_LONGITUDE_LATITUDE = """
+const lon = special_vars.x / 20037508.342789244 * 180
+const lat = Math.atan(Math.exp(special_vars.y / 6378137)) * 360 / Math.PI - 90
+return `${lon.toFixed(5)}° E, ${lat.toFixed(5)}° N`
+"""
+
+#: Interpolates the scene's coordinates between the knots of a `Place`.
+_PLACE = """
+const [west, south, east, north] = place.bounds
+const [width, height] = place.size
+const last = place.x.length - 1
+const knot = (share, n) => Math.min(Math.max((share * n - 0.5) / (n - 1), 0), 1) * last
+const u = knot((special_vars.x - west) / (east - west), width)
+const v = knot((north - special_vars.y) / (north - south), height)
+const [i, j] = [u, v].map(at => Math.min(Math.floor(at), last - 1))
+const along = row => row[i] * (i + 1 - u) + row[i + 1] * (u - i)
+const at = rows => along(rows[j]) * (j + 1 - v) + along(rows[j + 1]) * (v - j)
+const [x, y] = [place.x, place.y].map(rows => at(rows).toFixed(place.digits))
+return `${x} ${place.unit} E, ${y} ${place.unit} N (${place.crs})`
+"""
+
+
+def as_map(figure: Any) -> None:
+    """Give a figure the axes of a map in Web Mercator."""
+    figure.match_aspect = False
+    figure.background_fill_color = None
+    figure.grid.visible = False
+    # Upright, they take one width whatever they say, and the frame keeps its size.
+    figure.yaxis[0].major_label_orientation = "vertical"
+    across, down = figure.xaxis[0], figure.yaxis[0]
+    across.ticker = MercatorTicker(dimension="lon", desired_num_ticks=5)
+    across.formatter = MercatorTickFormatter(dimension="lon")
+    down.ticker = MercatorTicker(dimension="lat", desired_num_ticks=5)
+    down.formatter = MercatorTickFormatter(dimension="lat")
+
+
+def wire(figure: Any, moved: Callable[[str, Any, Any], None]) -> ColumnDataSource:
+    """Have a figure call `moved` when it has come to rest.
+
+    Returns the source to write a box to (`{"box": [west, south, east, north]}`) that the
+    page is to show.
+    """
+    wanted = ColumnDataSource(data={"box": []})
+    seen = ColumnDataSource(data={"box": [], "size": []})
+    seen.on_change("data", moved)
+    # Naming the sources in a script brings them to the page together with the figure.
+    models = {"figure": figure, "wanted": wanted, "seen": seen}
+    for side in ("inner_width", "inner_height"):
+        figure.js_on_change(side, CustomJS(args=models, code=_SQUARE + _SEEN))
+    for axis in (figure.x_range, figure.y_range):
+        axis.js_on_change("start", CustomJS(args=models, code=_SEEN))
+        axis.js_on_change("end", CustomJS(args=models, code=_SEEN))
+    wanted.js_on_change("data", CustomJS(args=models, code=_SHOW + _SEEN))
+    return wanted
+
+
+def set_ranges(figure: Any, view: View) -> None:
+    """Set what a figure shows before it is in a page."""
+    figure.x_range.update(start=view.west, end=view.east)
+    figure.y_range.update(start=view.south, end=view.north)
+
+
+def follow(leader: Any, follower: Any) -> None:
+    """Have one figure show what another does."""
+    for name in ("x_range", "y_range"):
+        mine, its = getattr(leader, name), getattr(follower, name)
+        code = "its.setv({start: mine.start, end: mine.end})"
+        for side in ("start", "end"):
+            mine.js_on_change(side, CustomJS(args={"mine": mine, "its": its}, code=code))
+
+
+def hover(classes: CustomJSHover, labels: CustomJSHover, place: CustomJSHover) -> HoverTool:
+    """What is under the pointer: class and runner-up, reference and place."""
+    percent = CustomJSHover(code="return value > 100 ? '' : value + ' %'")
+    return HoverTool(
+        tooltips=[
+            ("Class", "@image{custom} @percent{custom}"),
+            ("Second", "@second{custom} @second_percent{custom}"),
+            ("Reference", "@label{custom}"),
+            ("Lon, lat", "$x{custom}"),
+            ("Scene", "$y{custom}"),
+        ],
+        formatters={
+            "@image": classes,
+            "@percent": percent,
+            "@second": classes,
+            "@second_percent": percent,
+            "@label": labels,
+            "$x": CustomJSHover(code=_LONGITUDE_LATITUDE),
+            "$y": place,
+        },
+    )
+
+
+def lookup(names: Sequence[tuple[int, str]]) -> str:
+    """Code that gives the name of an id under the pointer."""
+    return f"return ({json.dumps(dict(names))})[value] ?? '–'"
+
+
+def coordinates(view: View, place: Place | None) -> str:
+    """Code that gives the pointer's place in the scene's own coordinates."""
+    if place is None:
+        return "return '–'"
+    known = {
+        "bounds": view.bounds,
+        "size": (view.width, view.height),
+        "x": place.x,
+        "y": place.y,
+        "crs": place.crs,
+        "unit": "°" if place.degrees else "m",
+        "digits": 5 if place.degrees else 0,
+    }
+    return f"const place = {json.dumps(known)}\n{_PLACE}"

@@ -1,0 +1,1 @@
+"""What the map shows, painted: pure functions of arrays. No Panel here."""

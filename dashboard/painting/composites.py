@@ -1,0 +1,109 @@
+"""Three bands as a colour image of a view, stretched alike wherever the view is."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+
+from dashboard.mapping import warp
+from dashboard.mapping.warp import View
+from dashboard.painting.picture import Order
+from lulc.bandfiles import BandFile
+from lulc.scene import Scene
+
+#: Bands shown as red, green and blue, by the name of the composite.
+COMPOSITES = {
+    "True colour": ("B04", "B03", "B02"),
+    "Colour infrared": ("B08", "B04", "B03"),
+    "Short-wave infrared": ("B12", "B08", "B04"),
+}
+TRIPLE = "Own triple"
+NO_BASE = "None"
+
+
+def composites(scene: Scene | None) -> dict[str, tuple[str, ...]]:
+    """The composites that a scene has the bands for; its first bands if it has none of them."""
+    if scene is None:
+        return {}
+    found: dict[str, tuple[str, ...]] = {
+        name: c for name, c in COMPOSITES.items() if set(c) <= set(scene.bands)
+    }
+    first = (scene.bands * 3)[:3] if len(scene.bands) < 3 else scene.bands[:3]
+    return found or {f"Bands {', '.join(dict.fromkeys(first))}": first}
+
+
+def chosen(order: Order) -> tuple[str, ...]:
+    """The bands of the image that is wanted; none where there is none."""
+    known = composites(order.scene)
+    if order.base == TRIPLE and order.scene is not None:
+        fits = len(order.triple) == 3 and set(order.triple) <= set(order.scene.bands)
+        return order.triple if fits else next(iter(known.values()))
+    return known.get(order.base, ())
+
+
+@lru_cache(maxsize=8)
+def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.uint8]:
+    """Three bands as an image (y, x, 4), stretched alike wherever the view is."""
+    part = scene.select(bands)
+    image = np.zeros((*view.shape, 4), np.uint8)
+    valid = np.ones(view.shape, bool)
+    dark = np.ones(view.shape, bool)
+    parts = sorted(zip(part.files, stretch(part), (0, 1, 2), strict=True), key=_reading)
+    # Bands that lie together are read together; repr, as NaN is not equal to NaN.
+    for _, group in groupby(parts, key=_reading):
+        found = list(group)
+        got = warp.fetch(
+            found[0][0].path,
+            tuple(file.number for file, _, _ in found),
+            view,
+            nodata=found[0][0].nodata,
+            resampling=Resampling.average,
+        )
+        there = got.valid & np.isfinite(got.raw).all(axis=0)
+        zero = np.ones(there.shape, bool)
+        painted = np.zeros(got.raw.shape, np.uint8)
+        for band, ((file, limit, _), raw) in enumerate(zip(found, got.raw, strict=True)):
+            zero &= (raw == 0) if file.zero_may_be_nodata else False
+            painted[band] = _shown(raw, file, limit)
+        image[..., [place for _, _, place in found]] = np.moveaxis(got.onto(painted), 0, -1)
+        valid &= got.onto(there, False)
+        dark &= got.onto(zero, True)
+    image[..., 3] = (valid & ~dark) * np.uint8(255)
+    return image
+
+
+def _shown(raw: NDArray, file: BandFile, limits: tuple[float, float]) -> NDArray[np.uint8]:
+    """Stored numbers (y, x) as brightness 0..255 between the limits of reflectance."""
+    low, high = limits
+    factor = np.float32(255 * file.scale / (high - low))
+    shift = np.float32(255 * (file.offset - low) / (high - low))
+    if raw.dtype in (np.uint8, np.uint16):
+        # There are fewer numbers than pixels.
+        numbers = np.arange(np.iinfo(raw.dtype).max + 1, dtype=np.float32)
+        return np.clip(numbers * factor + shift, 0, 255).astype(np.uint8).take(raw)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.nan_to_num(raw.astype(np.float32) * factor + shift)
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def _reading(part: tuple[BandFile, tuple[float, float], int]) -> tuple[str, str]:
+    return part[0].path, repr(part[0].nodata)
+
+
+@lru_cache(maxsize=32)
+def stretch(scene: Scene) -> tuple[tuple[float, float], ...]:
+    """Lowest and highest reflectance shown of each band: 2nd and 98th percentile.
+
+    Of the whole scene, from at most 512 x 512 pixels: colours mean the same in every view.
+    """
+    factor = min(1.0, 512 / max(scene.shape))
+    shape = (max(1, int(scene.shape[0] * factor)), max(1, int(scene.shape[1] * factor)))
+    values, valid = scene.read(shape=shape)
+    if not valid.any():
+        return tuple((0.0, 1.0) for _ in scene.bands)
+    low, high = np.percentile(values[:, valid], (2, 98), axis=1)
+    return tuple((float(a), float(max(b, a + 1e-6))) for a, b in zip(low, high, strict=True))

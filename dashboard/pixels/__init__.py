@@ -1,0 +1,1 @@
+"""Looking at single pixels: their spectra and activations, and how classes lie apart."""
