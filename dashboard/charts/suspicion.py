@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 from odc.geo.geom import Geometry
 
-from dashboard.mapping.warp import MERCATOR
+from dashboard.mapping.warp import MERCATOR, degrees
 from dashboard.painting.layers import SUSPECTS
 from dashboard.shelf import Shelf
 from dashboard.state import State
@@ -114,7 +114,10 @@ def title(suspect: Suspect) -> str:
 
 
 def surroundings(suspect: Suspect, crs: str) -> tuple[float, float, float, float]:
-    """The patch with what lies around it: west, south, east, north in Web Mercator."""
+    """The patch with what lies around it: west, south, east, north in degrees."""
     box = Geometry(suspect.outline, crs).to_crs(MERCATOR).boundingbox
     margin = max(box.span_x, box.span_y, LEAST_MARGIN_M)
-    return box.left - margin, box.bottom - margin, box.right + margin, box.top + margin
+    low = degrees(box.left - margin, box.bottom - margin)
+    high = degrees(box.right + margin, box.top + margin)
+    west, south, east, north = (float(value) for value in (*low, *high))
+    return west, south, east, north

@@ -33,7 +33,7 @@ def share(canvas: Canvas, state: State, place: str) -> None:
         if state.place == place:
             state.extent = of(canvas.view)
 
-    def asked(_: Any) -> None:
+    def asked(*_: Any) -> None:
         if state.place == place and state.extent and not _alike(state.extent, of(canvas.view)):
             show()
 

@@ -54,6 +54,7 @@ def test_a_drawn_box_is_classified_and_scored(page, address, workspace):
              m => m.type == 'BoxSelectTool' && m.active)""",
         timeout=PATIENCE,
     )
+    page.wait_for_timeout(500)  # the page hears of it before it acts on it
     page.mouse.move(640, 380)
     page.mouse.down()
     page.mouse.move(700, 440, steps=4)
@@ -130,7 +131,7 @@ def test_suspicious_labels_are_listed_and_shown_on_the_map(page, address):
     page.get_by_role("button", name="Look for suspicious labels").click()
     shown(page, "patches are suspicious")
     page.get_by_role("button", name="Show it on the map").click()
-    shown(page, "Suspicious labels of")
+    shown(page, "Suspicious labels, checked with")
 
 
 def test_deleting_a_run_asks_first(page, address, workspace):
