@@ -409,7 +409,8 @@ def test_a_file_that_changes_underneath_stops_the_run_which_goes_on_later(folder
     shutil.copy2(folder / "bands.tif", copy)
     seen = Seen()
     run = resume(tmp_path / "run", progress=seen)
-    assert 3 <= len(kept) == seen[0] < 25
+    # A block under way was not waited for; what it read was still the file of the run.
+    assert 3 <= len(kept) <= seen[0] < 25
     assert run.map_path.read_bytes() == whole.map_path.read_bytes()
 
 

@@ -25,6 +25,7 @@ def size(page) -> str:
 
 def wait_for(page, gesture: str) -> None:
     page.wait_for_function(ACTIVE, arg=gesture, timeout=PATIENCE)
+    page.wait_for_timeout(500)  # the page hears of it before it acts on it
 
 
 def drag(page, *places: tuple[int, int]) -> None:
