@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import param
 import pytest
 import rasterio
 import workspaces
@@ -148,6 +149,27 @@ def test_a_view_stays_where_it_shows_enough_of_what_is_opened(run):
     assert not extent.shows(extent.of(far), run.grid)
     wide = View.around([whole.west - 1e6, whole.south, whole.east + 1e6, whole.north], 300, 200)
     assert not extent.shows(extent.of(wide), run.grid) and not extent.shows(None, run.grid)
+
+
+class Map(param.Parameterized):
+    """What a map is to those who share an extent: a view, and moving it."""
+
+    view = param.Parameter(default=View(0, 0, 400_000, 300_000, 800, 600))
+
+    def show(self, view: View) -> None:
+        self.view = view
+
+
+def test_a_map_goes_where_the_session_looks_once_its_page_opens():
+    state, shown = State(place="Scores"), Map()
+    extent.share(shown, state, "Explore")
+    before = shown.view
+    state.extent = (28.0, 60.0, 28.5, 60.2)
+    assert shown.view is before
+    state.param.update(extent=(28.1, 60.5, 28.2, 60.6), place="Explore")
+    assert extent.of(shown.view) == pytest.approx((28.1, 60.5, 28.2, 60.6))
+    shown.view = before
+    assert state.extent == extent.of(before)
 
 
 @pytest.mark.parametrize("most", [64, 100, 512])

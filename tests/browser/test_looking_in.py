@@ -38,11 +38,17 @@ def picked(page):
 
 
 def at_rest(page) -> list[float]:
-    """What the map shows, once the address says it too."""
+    """What the map shows, once neither it nor the address has changed for a while."""
     wait_for_map(page)
     expect(page).to_have_url(re.compile(r"view=\d"), timeout=PATIENCE)
-    page.wait_for_timeout(1000)
-    return the_map(page)["range"]
+    last = None
+    for _ in range(PATIENCE // 1500):
+        now = (the_map(page)["range"], page.url)
+        if now == last:
+            return now[0]
+        last = now
+        page.wait_for_timeout(1500)
+    raise AssertionError("the map does not come to rest")
 
 
 def test_a_class_is_masked_with_its_area_precision_and_recall(page, address):
