@@ -38,13 +38,13 @@ def browser() -> Iterator:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Path:
     """A workspace with a scene, references and two scored runs, for all tests of a file."""
     return workspaces.make(tmp_path_factory.mktemp("browser"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(workspace, screenshots) -> Iterator[str]:
     """Where `panel serve dashboard` serves the workspace."""
     from browsing import served
