@@ -251,10 +251,7 @@ class SpatialBlocks:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError."""
-        groups = tuple(
-            Group(g["id"], g["name"], g["color"], tuple(g["members"]), tuple(g["codes"]))
-            for g in data["groups"]
-        )
+        groups = tuple(Group.from_dict(g) for g in data["groups"])
         sheets = tuple(Sheet.from_dict(sheet, len(groups)) for sheet in data["sheets"])
         return cls(groups, sheets, data["given"])
 

@@ -98,10 +98,7 @@ class Boundary:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError."""
-        groups = tuple(
-            Group(c["id"], c["name"], c["color"], tuple(c["members"]), tuple(c["codes"]))
-            for c in data["interior"]["classes"]
-        )
+        groups = tuple(Group.from_dict(c) for c in data["interior"]["classes"])
         matrices = np.array([row["matrix"] for row in data["curve"]], np.int64)
         return cls(groups, data["pixel"], matrices.reshape(-1, len(groups), len(groups)))
 

@@ -205,10 +205,7 @@ class Counts:
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Counts:
         """The inverse of `to_dict`; ratios are computed anew. Raises KeyError, ValueError."""
-        groups = tuple(
-            Group(c["id"], c["name"], c["color"], tuple(c["members"]), tuple(c["codes"]))
-            for c in data["classes"]
-        )
+        groups = tuple(Group.from_dict(c) for c in data["classes"])
         return Counts(
             np.array(data["matrix"], np.int64).reshape(len(groups), len(groups)),
             groups,

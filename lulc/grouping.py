@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,15 @@ class Group:
     """Class ids of the map."""
     codes: tuple[int, ...]
     """Codes of the reference."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Group:
+        """The inverse of `dataclasses.asdict`, from JSON with perhaps other keys beside.
+
+        Raises KeyError, TypeError.
+        """
+        members, codes = tuple(data["members"]), tuple(data["codes"])
+        return cls(data["id"], data["name"], data["color"], members, codes)
 
 
 @dataclass(frozen=True)

@@ -152,10 +152,7 @@ class Histograms:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`; figures are computed anew from the counts."""
         classes, overall = data["classes"], data["overall"]
-        groups = tuple(
-            Group(c["id"], c["name"], c["color"], tuple(c["members"]), tuple(c["codes"]))
-            for c in classes
-        )
+        groups = tuple(Group.from_dict(c) for c in classes)
         return cls(
             groups,
             np.array([c["counts"] for c in classes], np.int64).reshape(-1, 2, LEVELS),

@@ -8,6 +8,23 @@ import click
 
 from lulc.cli.options import in_workspace, json_option, open_region, print_json, region_options
 
+codes_option = click.option(
+    "--codes", help="clc, clc-grid, worldcover, ... where the file does not tell."
+)
+level_option = click.option(
+    "--level",
+    type=click.Choice(["class", "3", "2", "1"]),
+    default="class",
+    show_default=True,
+    help="Classes of the model, or CORINE levels.",
+)
+layer_option = click.option("--layer", help="The layer of a vector file of several.")
+block_option = click.option(
+    "--block",
+    type=float,
+    metavar="METRES",
+    help="Side of the blocks for intervals (from the errors).",
+)
 rollup_option = click.option(
     "--rollup",
     type=click.Choice(["activations", "winners"]),
@@ -18,15 +35,13 @@ rollup_option = click.option(
 @click.command()
 @click.argument("run")
 @click.option("--reference", required=True, help="Raster or vector of labels.")
-@click.option("--codes", help="clc, clc-grid, worldcover, ... where the file does not tell.")
-@click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
-              show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
+@codes_option
+@level_option
 @rollup_option
-@click.option("--layer", help="The layer of a vector file of several.")
+@layer_option
 @click.option("--label-accuracy", type=float, nargs=2, metavar="LOW HIGH",
               help="Share of the labels that are right, for the F1 they allow at all.")  # fmt: skip
-@click.option("--block", type=float, metavar="METRES",
-              help="Side of the blocks for intervals (from the errors).")  # fmt: skip
+@block_option
 @click.option("--mmu", metavar="HECTARES|reference",
               help="Score the map without smaller patches, too.")  # fmt: skip
 @region_options
@@ -42,6 +57,7 @@ def evaluate(
     """Score a run, or a region of it, against a reference, class by class."""
     from lulc import tables
     from lulc.evaluation import evaluate as run_evaluate
+    from lulc.parts import PARTS
 
     path = in_workspace(reference, "references")
     part = open_region(bbox, crs, region)
@@ -54,7 +70,7 @@ def evaluate(
         print_json(found.to_dict())
     else:
         click.echo(found)
-        for name in ("intervals", "boundary", "generalised", "activations", "attainable"):
+        for name in PARTS:
             if name in found.parts:
                 click.echo(found.parts[name])
 
@@ -73,12 +89,10 @@ def _unit(text):
 @click.argument("run_a")
 @click.argument("run_b")
 @click.option("--reference", help="Raster or vector of labels to score both by.")
-@click.option("--codes", help="clc, clc-grid, worldcover, ... where the file does not tell.")
-@click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
-              show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
+@codes_option
+@level_option
 @rollup_option
-@click.option("--block", type=float, metavar="METRES",
-              help="Side of the blocks for intervals (from the errors).")  # fmt: skip
+@block_option
 @json_option
 def compare(run_a, run_b, reference, codes, level, rollup, block, as_json) -> None:
     """Compare two runs: where they agree, and the difference of each class's F1."""
@@ -95,10 +109,9 @@ def compare(run_a, run_b, reference, codes, level, rollup, block, as_json) -> No
 @click.command()
 @click.argument("run")
 @click.option("--reference", required=True, help="Raster or vector of labels.")
-@click.option("--codes", help="clc, clc-grid, worldcover, ... where the file does not tell.")
-@click.option("--level", type=click.Choice(["class", "3", "2", "1"]), default="class",
-              show_default=True, help="Classes of the model, or CORINE levels.")  # fmt: skip
-@click.option("--layer", help="The layer of a vector file of several.")
+@codes_option
+@level_option
+@layer_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
               help="The list, a .gpkg (suspects.gpkg in the run's folder).")  # fmt: skip
 @json_option
