@@ -8,7 +8,6 @@ import numpy as np
 import param
 import pytest
 import rasterio
-import workspaces
 from rasterio.windows import Window
 
 from dashboard import address, catalog
@@ -23,11 +22,6 @@ from dashboard.painting.masks import ACTIVATION, MASK, TRIO, Wanted
 from dashboard.state import State
 from lulc.errors import LulcError
 from lulc.features import Occlusion
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return workspaces.make(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import workspaces
 from rasterio.windows import Window
 
 from dashboard import catalog
@@ -29,26 +28,6 @@ from lulc.evaluation import evaluate
 from lulc.reference import LabelMap, WarpedRaster
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    return workspaces.make(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture
-def workspace(made, monkeypatch) -> Path:
-    monkeypatch.setenv("LULC_WORKSPACE", str(made))
-    return made
-
-
-@pytest.fixture
-def order(workspace) -> Order:
-    return Order(
-        scene=catalog.open_scene("sample"),
-        run=catalog.find_run("run-a"),
-        reference=workspace / "references" / "sample-truth.tif",
-    )
 
 
 def view_of(order: Order) -> View:

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-import workspaces
 from pyproj import Transformer
 from rasterio.windows import Window
 
-from dashboard import catalog
 from dashboard.mapping.warp import View
 from dashboard.painting import layers
 from dashboard.painting.layers import Order
 from dashboard.pixels import feature_space, inspector, pixel, signatures, spectra
 from dashboard.pixels.signatures import Signatures
 from lulc.legend import Legend
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    return workspaces.make(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture
-def order(made, monkeypatch) -> Order:
-    monkeypatch.setenv("LULC_WORKSPACE", str(made))
-    return Order(
-        scene=catalog.open_scene("sample"),
-        run=catalog.find_run("run-a"),
-        reference=made / "references" / "sample-truth.tif",
-    )
 
 
 def place_of(order: Order, column: int, row: int) -> tuple[float, float]:

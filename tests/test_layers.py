@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import holoviews as hv
 import numpy as np
 import pytest
 import rasterio
-import workspaces
 from bokeh.models import HoverTool
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,30 +16,14 @@ from hypothesis.extra.numpy import arrays
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from dashboard import catalog
 from dashboard.mapping import marks, positions
 from dashboard.mapping.warp import View
 from dashboard.painting import certainty, composites, layers, paints, schemes, vision
 from dashboard.painting.labels import NO_LABEL
-from dashboard.painting.layers import NOTHING, Order
+from dashboard.painting.layers import NOTHING
 from lulc.legend import Legend, legends
 from lulc.mapfile import ACTIVATION_SCALE
 from lulc.suspects import suspects
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    return workspaces.make(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture
-def order(made, monkeypatch) -> Order:
-    monkeypatch.setenv("LULC_WORKSPACE", str(made))
-    return Order(
-        scene=catalog.open_scene("sample"),
-        run=catalog.find_run("run-a"),
-        reference=made / "references" / "sample-truth.tif",
-    )
 
 
 @pytest.fixture

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import replace
-from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 import shapely
-import workspaces
 from rasterio.windows import Window
 
 from dashboard import catalog
@@ -26,17 +24,6 @@ from lulc.errors import RegionError
 from lulc.region import Region
 from lulc.runs import Run
 from lulc.unet import UNet
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    return workspaces.make(tmp_path_factory.mktemp("regions"))
-
-
-@pytest.fixture
-def workspace(made, monkeypatch) -> Path:
-    monkeypatch.setenv("LULC_WORKSPACE", str(made))
-    return made
 
 
 def triangle() -> list[tuple[float, float]]:
