@@ -106,6 +106,8 @@ def test_the_contact_sheet_has_every_class_in_the_order_asked_for(run, truth):
     scores = [float(card["note"][3:]) for card in by_score if card["note"].startswith("AP")]
     assert scores == sorted(scores, reverse=True) and len(scores) > 5
     assert [c["id"] for c in contact.cards(run, None, view, "legend", None)] == list(run.legend.ids)
+    marked = contact.cards(run, found, view, "ap", None, 5)
+    assert [card["id"] for card in marked if card["chosen"]] == [5]
     areas = contact.areas(found, 13)
     assert contact.cards(run, found, view, "area", None)[0]["id"] == 1 + areas.argmax()
 

@@ -33,7 +33,12 @@ def told(tally: Tally | None, run: Run, index: int, threshold: float, hectares: 
 
 
 def cards(
-    run: Run, tally: Tally | None, view: View, order: str, mark: float | None
+    run: Run,
+    tally: Tally | None,
+    view: View,
+    order: str,
+    mark: float | None,
+    chosen: int = 0,
 ) -> list[dict[str, object]]:
     """Every class as a card of a gallery, in order."""
     ids, names = run.legend.ids, run.legend.names
@@ -50,7 +55,7 @@ def cards(
         title = f"{names[i]}: activation from 0 (dark) to 1 (bright) in the part of the map in view"
         found.append(
             card(ids[i], names[i], image, view.width / view.height, note=score,
-                 title=title, chart=chart)
+                 title=title, chart=chart, chosen=ids[i] == chosen)
         )  # fmt: skip
     return found
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import panel as pn
 import param
 
@@ -37,7 +40,7 @@ export function render({ model }) {
     card.innerHTML = '<img alt=""><span class="name"></span><span class="note"></span><span></span>'
     if (model.pick) {
       card.type = "button"
-      card.onclick = () => { model.chosen = id }
+      card.onclick = () => model.send_msg(id)
     }
     return card
   }
@@ -53,19 +56,14 @@ export function render({ model }) {
       put(name, "textContent", item.name)
       put(card, "title", item.title)
       put(note, "textContent", item.note)
+      if (model.pick) card.setAttribute("aria-pressed", item.chosen)
       if (chart.drawn !== item.chart) { chart.innerHTML = item.chart; chart.drawn = item.chart }
       return card
     })
     if (kept.some((card, i) => list.children[i] !== card) || list.children.length != kept.length)
       list.replaceChildren(...kept)
-    mark()
-  }
-  const mark = () => {
-    if (model.pick)
-      for (const [id, card] of cards) card.setAttribute("aria-pressed", id === model.chosen)
   }
   model.on("items", draw)
-  model.on("chosen", mark)
   draw()
   return list
 }
@@ -73,22 +71,31 @@ export function render({ model }) {
 
 
 class Gallery(pn.custom.JSComponent):
-    """Cards side by side; with `pick`, one of them can be chosen."""
+    """Cards side by side; with something to call, one of them can be chosen."""
 
-    items = param.List(doc="Dicts of id, name, title, note, image, aspect, chart.")
-    chosen = param.Integer(default=0, doc="The id of the chosen card.")
+    items = param.List(doc="What `card` makes.")
     pick = param.Boolean(default=False, constant=True, doc="Whether cards are buttons.")
 
     _esm = _SCRIPT
     _stylesheets = [_STYLE]  # noqa: RUF012 (Panel's way of declaring them)
 
+    def __init__(self, picked: Callable[[int], None] | None = None, **params: Any) -> None:
+        super().__init__(pick=picked is not None, **params)
+        self._picked = picked
+
+    def _handle_msg(self, msg: Any) -> None:
+        """The id of the card that was clicked."""
+        if self._picked is not None:
+            self._picked(int(msg))
+
 
 def card(
     identifier: int, name: str, image: str, aspect: float, *, note: str = "", title: str = "",
-    chart: str = "",
+    chart: str = "", chosen: bool = False,
 ) -> dict[str, object]:  # fmt: skip
     """A card: a picture of width / height `aspect`, a name, a line, a longer tooltip, a drawing."""
     return {
         "id": identifier, "name": name, "title": title or name, "note": note,
         "image": image, "aspect": f"{aspect:.4f}", "chart": chart,
+        "chosen": bool(chosen),
     }  # fmt: skip

@@ -60,8 +60,8 @@ class Activations:
         for widget in self.trio:
             widget.param.watch(self._chose_trio, "value")
         self.said, self.title, self.figures = alert(), words(), words(min_height=24)
-        self.gallery = Gallery(pick=True, sizing_mode="stretch_width", margin=(4, 10))
-        self.gallery.param.watch(self._picked, "chosen")
+        self.gallery = Gallery(self._picked, sizing_mode="stretch_width", margin=(4, 10))
+        self._turn = 0
         self.panel = self._layout()
         for name in ("run", "reference", "codes", "place", "stamp"):
             state.param.watch(self.start, name)
@@ -138,9 +138,8 @@ class Activations:
         if all(chosen):
             self.state.trio = chosen
 
-    def _picked(self, event: Any) -> None:
-        if event.new:
-            self.state.class_id = event.new
+    def _picked(self, class_id: int) -> None:
+        self.state.class_id = class_id
 
     async def _count(self, run: Run) -> None:
         reference = self.shelf.references.get(self.state.reference)
@@ -186,15 +185,16 @@ class Activations:
         run = self.shelf.run(self.state.run)
         if self.state.place != "Activations" or run is None:
             return
-        view = self.canvas.view
+        self._turn += 1
+        turn, view, chosen = self._turn, self.canvas.view, self.state.class_id
         height = max(1, round(_WIDTH * view.height / view.width))
         small = replace(view, width=_WIDTH, height=height)
         mark = self.state.threshold if self.state.look == MASK else None
         made = await asyncio.to_thread(
-            contact.cards, run, self.tally, small, self.state.order, mark
+            contact.cards, run, self.tally, small, self.state.order, mark, chosen
         )
-        if run.id == self.state.run and view is self.canvas.view:
-            self.gallery.param.update(items=made, chosen=self.state.class_id)
+        if turn == self._turn:  # nothing newer was asked for meanwhile
+            self.gallery.items = made
 
     def _told(self, *_: Any) -> None:
         run = self.shelf.run(self.state.run)

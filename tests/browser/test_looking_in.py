@@ -54,7 +54,7 @@ def at_rest(page) -> list[float]:
 def test_a_class_is_masked_with_its_area_precision_and_recall(page, address):
     page.goto(f"{address}?page=Activations&run=run-a&class=13&reference=sample-truth")
     shown(page, re.compile(r"AP 0\.\d"))
-    expect(picked(page)).to_contain_text("Water bodies")
+    expect(picked(page)).to_contain_text("Water bodies", timeout=PATIENCE)
     shown(page, re.compile(r"[\d,]+ ha with at least 0.50 of Water bodies; precision \d"))
     mask = wait_for_map(page)
     slider = page.get_by_role("slider", name="Least activation")
