@@ -49,6 +49,7 @@ ARGUMENTS = [
 
 #: Milliseconds to wait for what a slow machine takes its time for.
 PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 #: Chromium's remarks on drawing without a graphics card; and Bokeh's when a chart gets another
 #: number of rows, between whose columns it paints once: a moment later the chart is right.
@@ -153,7 +154,7 @@ def legend(page: Page) -> str:
 
 def shown(page: Page, what: str | re.Pattern[str]) -> None:
     """Wait until some words are on the screen."""
-    expect(page.get_by_text(what).locator("visible=true").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(what).locator("visible=true").first).to_be_visible()
 
 
 #: The first map of the page: its images with their sizes and opacities, and its range.

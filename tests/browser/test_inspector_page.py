@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from browsing import MARKS, PATIENCE, choose, expect, go, shown, wait_for_map
+from browsing import MARKS, choose, expect, go, shown, wait_for_map
 
 pytestmark = MARKS
 
-expect.set_options(timeout=PATIENCE)
 
 #: How many spectra are drawn, and the letters on the map.
 DRAWN = """() => {
@@ -32,18 +31,16 @@ def test_pixels_are_pinned_compared_and_cleared(page, address):
     shown(page, "Nearest classes")
     page.wait_for_function(
         f"() => {{ const d = ({DRAWN})(); return d.bars == 13 && d.letters == 'A' }}",
-        timeout=PATIENCE,
     )
     page.mouse.click(720, 520)
     page.wait_for_function(
         f"() => {{ const d = ({DRAWN})(); return d.bars == 26 && d.letters == 'AB' }}",
-        timeout=PATIENCE,
     )
     assert page.evaluate(DRAWN)["lines"] == 2
     shown(page, "standard deviations within the classes")
     page.get_by_role("button", name="Clear", exact=True).click()
     shown(page, "Click the map to look into a pixel")
-    page.wait_for_function(f"() => ({DRAWN})().letters == ''", timeout=PATIENCE)
+    page.wait_for_function(f"() => ({DRAWN})().letters == ''")
 
 
 def test_a_click_on_the_map_opens_the_inspector(page, address):
@@ -64,5 +61,4 @@ def test_the_pixels_in_view_are_plotted_by_two_bands(page, address):
     page.wait_for_function(
         """() => [...Bokeh.documents[0]._all_models.values()].some(
              m => m.type == 'LinearAxis' && m.axis_label == 'NDVI (index, as stored)')""",
-        timeout=PATIENCE,
     )

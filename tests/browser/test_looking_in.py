@@ -40,7 +40,7 @@ def picked(page):
 def at_rest(page) -> list[float]:
     """What the map shows, once neither it nor the address has changed for a while."""
     wait_for_map(page)
-    expect(page).to_have_url(re.compile(r"view=\d"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile(r"view=\d"))
     last = None
     for _ in range(PATIENCE // 1500):
         now = (the_map(page)["range"], page.url)
@@ -54,7 +54,7 @@ def at_rest(page) -> list[float]:
 def test_a_class_is_masked_with_its_area_precision_and_recall(page, address):
     page.goto(f"{address}?page=Activations&run=run-a&class=13&reference=sample-truth")
     shown(page, re.compile(r"AP 0\.\d"))
-    expect(picked(page)).to_contain_text("Water bodies", timeout=PATIENCE)
+    expect(picked(page)).to_contain_text("Water bodies")
     shown(page, re.compile(r"[\d,]+ ha with at least 0.50 of Water bodies; precision \d"))
     mask = wait_for_map(page)
     slider = page.get_by_role("slider", name="Least activation")
@@ -67,7 +67,7 @@ def test_a_class_is_masked_with_its_area_precision_and_recall(page, address):
     shown(page, re.compile("of Fields; precision"))
     choose(page, "Shown", "Three classes")
     choose(page, "Red", "Water bodies")
-    expect(page).to_have_url(re.compile("rgb=13,"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("rgb=13,"))
     choose(page, "Order", "as in the legend")
     expect(page.locator("button.card:visible").first).to_contain_text("Built-up areas, sparse")
 
@@ -104,7 +104,7 @@ def test_the_link_restores_the_page_with_its_extent(page, address):
     moved = at_rest(page)
     assert moved != pytest.approx(before)
     choose(page, "Layer above", "Activation")
-    expect(page).to_have_url(re.compile("layer=Activation"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("layer=Activation"))
     page.reload()
     shown(page, "Activation of")
     assert at_rest(page) == pytest.approx(moved, abs=1)
@@ -121,16 +121,16 @@ def test_back_takes_back_the_layer_the_run_and_the_page(page, address):
     page.goto(f"{address}?run=run-a")
     at_rest(page)
     choose(page, "Layer above", "Activation")
-    expect(page).to_have_url(re.compile("layer=Activation"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("layer=Activation"))
     go(page, "Scores")
-    expect(page).to_have_url(re.compile("page=Scores"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("page=Scores"))
     shown(page, "macro F1")
     page.go_back()
     shown(page, "Activation of")
-    expect(page).to_have_url(re.compile("page=Explore.*layer=Activation"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("page=Explore.*layer=Activation"))
     page.go_back()
     shown(page, "Classes of run-a")
-    expect(page).to_have_url(re.compile("layer=Classes"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("layer=Classes"))
     page.go_forward()
     shown(page, "Activation of")
 

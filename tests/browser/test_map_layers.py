@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browsing import MAP, MARKS, PATIENCE, choose, served, shown, the_map, wait_for_map
+from browsing import MAP, MARKS, choose, served, shown, the_map, wait_for_map
 from playwright.sync_api import Page, expect
-
-expect.set_options(timeout=PATIENCE)
 
 pytestmark = MARKS
 
@@ -44,7 +42,7 @@ def seen(page: Page) -> int:
 
 
 def wait_for(page: Page, what: str) -> None:
-    page.wait_for_function(what, timeout=PATIENCE)
+    page.wait_for_function(what)
 
 
 def settled(page: Page) -> dict:

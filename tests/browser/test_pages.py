@@ -40,8 +40,8 @@ def test_layers_switch_keep_the_zoom_and_change_the_legend(page, address):
     slider.focus()
     for _ in range(3):
         slider.press("ArrowLeft")
-    page.wait_for_function(f"() => ({MAP})().images[1].alpha < 0.65", timeout=PATIENCE)
-    expect(page).to_have_url(re.compile("layer=Reference"), timeout=PATIENCE)
+    page.wait_for_function(f"() => ({MAP})().images[1].alpha < 0.65")
+    expect(page).to_have_url(re.compile("layer=Reference"))
 
 
 def test_a_drawn_box_is_classified_and_scored(page, address, workspace):
@@ -52,7 +52,6 @@ def test_a_drawn_box_is_classified_and_scored(page, address, workspace):
     page.wait_for_function(
         """() => [...Bokeh.documents[0]._all_models.values()].some(
              m => m.type == 'BoxSelectTool' && m.active)""",
-        timeout=PATIENCE,
     )
     page.wait_for_timeout(500)  # the page hears of it before it acts on it
     page.mouse.move(640, 380)
@@ -106,7 +105,6 @@ def test_two_runs_are_compared_by_eye_and_by_number(page, address):
         f"""old => {{ const r = ({ranges})()
             return r.length == 2 && r[0][0] > old + 1 && r[0].every((v, i) => v == r[1][i]) }}""",
         arg=before["range"][0],
-        timeout=PATIENCE,
     )
 
 
@@ -142,10 +140,10 @@ def test_deleting_a_run_asks_first(page, address, workspace):
     page.get_by_role("button", name="Delete …").first.click()
     shown(page, "cannot be undone")
     page.get_by_role("button", name="Keep").click()
-    expect(page.get_by_text("cannot be undone")).to_be_hidden(timeout=PATIENCE)
+    expect(page.get_by_text("cannot be undone")).to_be_hidden()
     assert (workspace / "runs" / "run-c").is_dir()
     page.get_by_role("button", name="Delete …").first.click()
     shown(page, "cannot be undone")
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_role("cell", name="run-c")).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_role("cell", name="run-c")).to_have_count(0)
     assert not (workspace / "runs" / "run-c").exists()
