@@ -17,13 +17,14 @@ from rasterio.errors import RasterioError
 from shapely import Polygon
 
 from lulc import config, region
+from lulc import unfinished as core
 from lulc.bandfiles import RASTER_SUFFIXES, open_raster
 from lulc.card import ModelCard
 from lulc.errors import LulcError, SceneError
 from lulc.grid import grid_of
 from lulc.model import Model, models
 from lulc.region import Region
-from lulc.runs import SPOOL, Run
+from lulc.runs import Run
 from lulc.scene import Scene
 
 #: What a reference may be: a raster, or polygons with a code.
@@ -49,18 +50,11 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """A run whose classification was stopped."""
+class Unfinished(core.Unfinished):
+    """A run whose classification was stopped, and the call that goes on with it."""
 
-    path: Path
-    """The folder."""
     arguments: tuple[str, ...] = field(default=())
     """What `lulc` was called with; empty if that was not from here."""
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.path.name
 
 
 def scenes() -> dict[str, list[Path]]:
@@ -173,13 +167,12 @@ def broken() -> dict[str, str]:
 def unfinished() -> list[Unfinished]:
     """Runs that were stopped, with the call that goes on with them where it is known."""
     found = []
-    for entry in _entries("runs"):
-        if (entry / SPOOL / "request.json").is_file() and not (entry / "run.json").exists():
-            try:
-                said: Mapping = json.loads(call_path(entry.name).read_text(encoding="utf-8"))
-                found.append(Unfinished(entry, tuple(said["arguments"])))
-            except (OSError, ValueError, KeyError):
-                found.append(Unfinished(entry))
+    for run in core.unfinished():
+        try:
+            said: Mapping = json.loads(call_path(run.id).read_text(encoding="utf-8"))
+            found.append(Unfinished(run.path, tuple(said["arguments"])))
+        except (OSError, ValueError, KeyError):
+            found.append(Unfinished(run.path))
     return found
 
 

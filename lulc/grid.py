@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import rasterio
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Geod
 from rasterio.windows import Window
@@ -23,6 +27,17 @@ def cut(grid: GeoBox, window: Window) -> GeoBox:
     """The grid of a window."""
     rows, columns = (slice(int(s.start), int(s.stop)) for s in window.toslices())
     return grid[rows, columns]
+
+
+def grid_to_dict(grid: GeoBox) -> dict[str, Any]:
+    """A grid as JSON: shape, transform and CRS."""
+    crs = None if grid.crs is None else str(grid.crs)
+    return {"shape": list(grid.shape), "transform": list(grid.affine)[:6], "crs": crs}
+
+
+def grid_from_dict(data: Mapping[str, Any]) -> GeoBox:
+    """The inverse of `grid_to_dict`. Raises KeyError, TypeError or ValueError."""
+    return GeoBox(tuple(data["shape"]), Affine(*data["transform"]), data["crs"])
 
 
 def pixel_metres(grid: GeoBox) -> tuple[float, float]:

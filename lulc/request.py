@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import shapely
-from affine import Affine
-from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from lulc import files
 from lulc.bandfiles import BandFile, open_raster
 from lulc.device import precision_of
+from lulc.grid import grid_from_dict, grid_to_dict
 from lulc.mapfile import MapFormat
 from lulc.model import Model
 from lulc.region import Region
@@ -92,22 +91,13 @@ def absolute(scene: Scene) -> Scene:
 def _scene_dict(scene: Scene) -> dict[str, Any]:
     return {
         "name": scene.name,
-        "grid": _grid_dict(scene.grid),
-        "files": [{**vars(file), "grid": _grid_dict(file.grid)} for file in scene.files],
+        "grid": grid_to_dict(scene.grid),
+        "files": [{**vars(file), "grid": grid_to_dict(file.grid)} for file in scene.files],
         "patch": _scene_dict(scene.patch) if scene.patch else None,
     }
 
 
 def _scene(data: Mapping[str, Any]) -> Scene:
-    bands = [BandFile(**{**file, "grid": _grid(file["grid"])}) for file in data["files"]]
+    bands = [BandFile(**{**file, "grid": grid_from_dict(file["grid"])}) for file in data["files"]]
     patch = _scene(data["patch"]) if data["patch"] else None
-    return Scene(data["name"], tuple(bands), _grid(data["grid"]), patch)
-
-
-def _grid_dict(grid: GeoBox) -> dict[str, Any]:
-    crs = None if grid.crs is None else str(grid.crs)
-    return {"shape": list(grid.shape), "transform": list(grid.affine)[:6], "crs": crs}
-
-
-def _grid(data: Mapping[str, Any]) -> GeoBox:
-    return GeoBox(tuple(data["shape"]), Affine(*data["transform"]), data["crs"])
+    return Scene(data["name"], tuple(bands), grid_from_dict(data["grid"]), patch)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
@@ -24,9 +25,12 @@ from dashboard.running.jobs import Jobs
 from dashboard.running.process import Process
 from dashboard.running.progress import said
 from lulc import mapfile
+from lulc.errors import RunError
 from lulc.grid import cut
 from lulc.legend import Legend
 from lulc.mapfile import MapFormat
+from lulc.runs import SPOOL
+from lulc.spool import LOCK
 
 #: Stands for `lulc classify OUT`: counts to a block, and ends when OUT says so.
 PROGRAM = """
@@ -227,3 +231,11 @@ def test_a_large_run_is_kept_decimated(workspace):
     share = (found.places == 7).mean()
     assert share == pytest.approx(512 * 512 / (4000 * 5000), rel=0.05)
     assert set(np.unique(found.places)) == {0, 7}
+
+
+def test_a_run_at_work_is_not_deleted_under_its_process(tmp_path):
+    spool = tmp_path / "run" / SPOOL
+    spool.mkdir(parents=True)
+    with FileLock(spool / LOCK), pytest.raises(RunError, match="stop it first"):
+        Job(tmp_path / "run", (), "at work", state="stopped").delete()
+    assert spool.is_dir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from html import escape
 from typing import Any
 
@@ -126,7 +125,7 @@ class Runs:
             return
         try:
             await asyncio.to_thread(remove, doomed)
-        except OSError as error:
+        except (OSError, LulcError) as error:
             say(self.said, f"{doomed.path} cannot be removed: {error}", "warning")
         if self.state.run == doomed.id:
             self.state.run = ""
@@ -139,7 +138,7 @@ def remove(what: Run | Unfinished) -> None:
     if isinstance(what, Run):
         core.delete(what)
     else:
-        shutil.rmtree(what.path)
+        what.delete()
     for path in (catalog.call_path(what.path.name), catalog.log_path(what.path.name)):
         path.unlink(missing_ok=True)
 

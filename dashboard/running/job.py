@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from dashboard import catalog
 from dashboard.running.process import Process
 from lulc import files
+from lulc.grid import grid_from_dict, grid_to_dict
 from lulc.legend import Legend
 from lulc.runs import SPOOL
+from lulc.unfinished import Unfinished
 
 #: States of a job that will not change any more.
 ENDED = ("done", "failed", "cancelled", "stopped")
@@ -99,7 +99,7 @@ class Job:
             "codes": self.codes,
             "scene": self.scene,
             "legend": self.legend.to_dict() if self.legend else None,
-            "grid": _grid_to_dict(self.grid) if self.grid else None,
+            "grid": grid_to_dict(self.grid) if self.grid else None,
             "state": self.state,
             "worker": self.worker.mark if self.worker else None,
             "server": Process.me().mark,
@@ -127,7 +127,7 @@ class Job:
                 reference=Path(said["reference"]) if said["reference"] else None,
                 codes=said["codes"],
                 scene=said["scene"],
-                grid=_grid_from_dict(said["grid"]) if said["grid"] else None,
+                grid=grid_from_dict(said["grid"]) if said["grid"] else None,
                 legend=Legend.from_dict(said["legend"]) if said["legend"] else None,
                 state="running" if worker else "stopped",
                 message="" if worker else "the server ended while it waited or ran",
@@ -139,16 +139,7 @@ class Job:
     def delete(self) -> None:
         """Remove what an unfinished job left: blocks, log, and the call itself."""
         if (self.out / SPOOL).is_dir() and not (self.out / "run.json").exists():
-            shutil.rmtree(self.out)
+            Unfinished(self.out).delete()
         self.log.unlink(missing_ok=True)
         catalog.call_path(self.id).unlink(missing_ok=True)
         self.log.with_suffix(".geojson").unlink(missing_ok=True)
-
-
-def _grid_to_dict(grid: GeoBox) -> dict[str, Any]:
-    crs = str(grid.crs)
-    return {"shape": list(grid.shape), "affine": list(grid.affine[:6]), "crs": crs}
-
-
-def _grid_from_dict(said: dict[str, Any]) -> GeoBox:
-    return GeoBox(tuple(said["shape"]), Affine(*said["affine"]), said["crs"])
