@@ -181,7 +181,7 @@ def occlusion(model: Model, patch: Patch, *, device: str = "auto") -> Occlusion:
     inside = patch.inside
 
     def mean(values: NDArray[np.float32]) -> NDArray[np.float64]:
-        activations = patch.block.crop(predict(values, patch.valid))
+        activations = predict(values, patch.valid, patch.block.inner)
         return activations[:, inside].mean(axis=1, dtype=np.float64)
 
     whole = mean(patch.values)

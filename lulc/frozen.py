@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lulc.device import tensorflow
+from lulc.unet import UNet
 
 if TYPE_CHECKING:
     import keras
 
 #: The layers whose output a normalisation after them only scales and shifts.
 _CONVOLUTIONS = ("Conv2D", "Conv2DTranspose")
+
+#: Where a stage of the decoder begins, which needs little of its surroundings.
+_CUT = ("Conv2DTranspose", "Concatenate")
 
 
 def freeze(
@@ -23,8 +27,12 @@ def freeze(
     temperature: float = 1.0,
     precision: str = "float32",
     xla: bool = False,
-) -> Callable[[Any], Any]:
+) -> Callable[..., Any]:
     """The network as a graph: (1, y, x, bands) float32 -> (1, y, x, classes) float32 softmax.
+
+    The graph's second argument, `core`, says which rows and columns are asked for: y0, y1, x0,
+    x1, the ends exclusive; all unless given. What else there is of the image is its halo. The
+    decoder, where most of the work is, computes only `UNet.MARGIN` pixels of it.
 
     The batch normalisation is folded into the convolutions before it, exactly, and the
     weights are constants, which oneDNN lays out once for the processor. `precision`
@@ -35,17 +43,35 @@ def freeze(
     kernels, folded = _fold(network)
     final = network.get_layer("final_conv")
 
-    def compute(image: Any) -> Any:
-        held = {network.input.name: tf.cast(image, precision)}
+    def compute(image: Any, core: Any) -> Any:
+        # What every layer gave, where in the image it begins, and the pixels one of it spans.
+        held = {network.input.name: (tf.cast(image, precision), (0, 0), 1)}
         for layer in network.layers[1:]:
-            given = layer.input
-            several = isinstance(given, list)
-            values = [held[tensor.name] for tensor in (given if several else [given])]
-            held[layer.output.name] = apply(layer, values if several else values[0])
+            given = layer.input if isinstance(layer.input, list) else [layer.input]
+            parts = [held[tensor.name] for tensor in given]
+            if type(layer).__name__ in _CUT:
+                parts = [cut(core, UNet.MARGIN, *part) for part in parts]
+            values, begin, step = parts[0]
+            values = apply(layer, [part[0] for part in parts] if parts[1:] else values)
+            if type(layer).__name__ == "Conv2DTranspose":
+                begin = tuple(at * by for at, by in zip(begin, layer.strides, strict=True))
+                step //= layer.strides[0]
+            elif hasattr(layer, "strides"):
+                step *= layer.strides[0]
+            held[layer.output.name] = values, begin, step
             if layer is final:
                 break
-        logits = tf.cast(held[final.output.name], tf.float32)
-        return tf.nn.softmax(logits / temperature)
+        logits, *_ = cut(core, 0, *held[final.output.name])
+        return tf.nn.softmax(tf.cast(logits, tf.float32) / temperature)
+
+    def cut(core: Any, margin: int, values: Any, begin: tuple, step: int) -> tuple[Any, tuple, int]:
+        low, high = [], []
+        for axis in (0, 1):
+            first, end = core[2 * axis] // step - margin, -(-core[2 * axis + 1] // step) + margin
+            low.append(tf.maximum(first - begin[axis], 0))
+            high.append(tf.minimum(end - begin[axis], tf.shape(values)[axis + 1]))
+        values = values[:, low[0] : high[0], low[1] : high[1]]
+        return values, (begin[0] + low[0], begin[1] + low[1]), step
 
     def apply(layer: Any, values: Any) -> Any:
         if layer.name in folded:
@@ -65,9 +91,16 @@ def freeze(
         return layer.activation(tf.nn.bias_add(values, bias))
 
     with tf.device(device):
-        signature = tf.TensorSpec((1, None, None, network.input_shape[-1]), tf.float32)
-        function = tf.function(compute, input_signature=[signature], jit_compile=xla)
-        return function.get_concrete_function()
+        image = tf.TensorSpec((1, None, None, network.input_shape[-1]), tf.float32)
+        signature = [image, tf.TensorSpec(4, tf.int32)]
+        function = tf.function(compute, input_signature=signature, jit_compile=xla)
+        graph = function.get_concrete_function()
+
+    def whole(image: Any, core: Any = None) -> Any:
+        _, rows, columns, _ = image.shape
+        return graph(image, tf.constant(core or (0, rows, 0, columns), tf.int32))
+
+    return whole
 
 
 def _fold(

@@ -53,23 +53,27 @@ class Predictor:
             )
             self._free.put((name, function))
 
-    def __call__(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    def __call__(
+        self, values: np.ndarray, valid: np.ndarray, inner: tuple[slice, slice] | None = None
+    ) -> np.ndarray:
         """Activations as float32 (class, y, x), which sum to 1 in every pixel.
 
         `values` are bands as float32 (band, y, x) in the card's units, `valid` a bool (y, x);
-        both sides are multiples of the stride. What is too large for a device's memory is
+        both sides are multiples of the stride. `inner` are the rows and columns that are asked
+        for, by default all; the rest is halo. What is too large for a device's memory is
         computed in pieces, to the same result; raises ModelError when no piece fits.
         """
-        found = self._fitting(as_input(self._card, values, valid)[0])
+        rows, columns = inner or (slice(0, valid.shape[0]), slice(0, valid.shape[1]))
+        found = self._fitting(as_input(self._card, values, valid)[0], (rows, columns))
         return np.ascontiguousarray(found.transpose(2, 0, 1))
 
-    def _fitting(self, image: np.ndarray) -> np.ndarray:
+    def _fitting(self, image: np.ndarray, inner: tuple[slice, slice]) -> np.ndarray:
         """Compute (y, x, band) -> (y, x, class), in pieces that fit once one did not."""
         exhausted = tensorflow().errors.ResourceExhaustedError
         tile = self._tile or max(image.shape[:2])
         while True:
             try:
-                return self._pieces(image, tile)
+                return self._pieces(image, inner, tile)
             except exhausted as error:
                 smaller = tile // 2 // self._card.stride * self._card.stride
                 # A smaller piece would be mostly halo and save no memory.
@@ -80,26 +84,29 @@ class Predictor:
                     ) from error
                 tile = self._tile = smaller
 
-    def _pieces(self, image: np.ndarray, tile: int) -> np.ndarray:
-        rows, columns = shape = image.shape[:2]
-        card = self._card
-        blocks = tiling.blocks(
-            shape, Window(0, 0, columns, rows), tile=tile, halo=card.halo, stride=card.stride
-        )
-        if len(blocks) == 1:
-            return self._compute(image)
-        whole = np.empty((len(card.legend.classes), rows, columns), np.float32)
-        for block in blocks:
-            part = self._compute(image[block.readable(shape).toslices()])
-            whole[(..., *block.core.toslices())] = block.crop(part.transpose(2, 0, 1))
-        return whole.transpose(1, 2, 0)
+    def _pieces(self, image: np.ndarray, inner: tuple[slice, slice], tile: int) -> np.ndarray:
+        rows, columns = inner
+        card, shape = self._card, image.shape[:2]
+        if max(shape) <= tile:
+            return self._compute(image, inner)
+        window = Window.from_slices(rows, columns)
+        whole = np.empty((window.height, window.width, len(card.legend.classes)), np.float32)
+        for block in tiling.blocks(shape, window, tile=tile, halo=card.halo, stride=card.stride):
+            part = self._compute(image[block.readable(shape).toslices()], block.inner)
+            y, x = block.core.toslices()
+            whole[
+                y.start - rows.start : y.stop - rows.start,
+                x.start - columns.start : x.stop - columns.start,
+            ] = part
+        return whole
 
-    def _compute(self, image: np.ndarray) -> np.ndarray:
+    def _compute(self, image: np.ndarray, inner: tuple[slice, slice]) -> np.ndarray:
         """Compute on the device that is free first."""
         tf = tensorflow()
         name, function = self._free.get()
         try:
             with tf.device(name):
-                return function(tf.constant(image[None])).numpy()[0]
+                core = [end for along in inner for end in (along.start, along.stop)]
+                return function(tf.constant(image[None]), core).numpy()[0]
         finally:
             self._free.put((name, function))

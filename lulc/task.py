@@ -98,9 +98,9 @@ class Task:
             inside = inside if mask is None else inside & mask
             read = network = perf_counter()
             if inside.any():
-                activations = self.model.predictor(self.device)(values, valid)
+                activations = self.model.predictor(self.device)(values, valid, block.inner)
                 network = perf_counter()
-                bands = self.layout.encode(block.crop(activations), inside)
+                bands = self.layout.encode(activations, inside)
                 del activations
             else:
                 shape = (self.layout.count, *inside.shape)

@@ -71,13 +71,18 @@ class Block:
         before = [(0, 0)] * (array.ndim - 2)
         return np.pad(array, [*before, (0, rows), (0, columns)]) if rows or columns else array
 
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The rows and columns that the block writes, of those the network is shown."""
+        y, x = self.y, self.x
+        return (
+            slice(y.start - y.read_start, y.stop - y.read_start),
+            slice(x.start - x.read_start, x.stop - x.read_start),
+        )
+
     def crop(self, array: np.ndarray) -> np.ndarray:
-        """Cut what the network gave, (..., y, x), to what the block writes."""
-        return array[
-            ...,
-            self.y.start - self.y.read_start : self.y.stop - self.y.read_start,
-            self.x.start - self.x.read_start : self.x.stop - self.x.read_start,
-        ]
+        """Cut what has the size of what the network is shown, (..., y, x), to what is written."""
+        return array[(..., *self.inner)]
 
 
 def spans(length: int, start: int, stop: int, *, tile: int, halo: int, stride: int) -> list[Span]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import keras
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class UNet:
     """The settings of one network. `build()` makes it."""
+
+    MARGIN: ClassVar[int] = 3
+    """Pixels around a core, of each stage's own size, that its decoder must see. A stage's 3x3
+    convolution loses one; of the two that stay, the next 4x4 transposed one makes three."""
 
     bands: int
     """Input channels."""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from models import random_model
 from rasterio.windows import Window
 
@@ -25,6 +27,7 @@ from lulc.model import Model
 from lulc.precision import changed_by, with_precision
 from lulc.predictor import Predictor
 from lulc.scene import Scene
+from lulc.unet import UNet
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,39 @@ def test_every_way_to_freeze_gives_the_same(model):
         assert found.dtype == np.float32
         assert np.abs(found - expected).max() < tolerance, options
         assert np.abs(found.sum(axis=-1) - 1).max() < 1e-5
+
+
+def ranges(length: int):
+    """First and end of a part of an axis."""
+    ends = st.lists(st.integers(0, length), min_size=2, max_size=2, unique=True)
+    return ends.map(sorted)
+
+
+@pytest.fixture(scope="module")
+def frozen(model):
+    return freeze(model.network())
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=ranges(96), columns=ranges(112))
+def test_a_core_is_what_the_whole_image_gives_there(frozen, rows, columns):
+    """Wherever it begins and ends, at the edges of the image too."""
+    image = np.random.default_rng(0).normal(size=(1, 96, 112, 9)).astype(np.float32)
+    image = tensorflow().constant(image)
+    found = frozen(image, (*rows, *columns)).numpy()
+    expected = frozen(image).numpy()[:, slice(*rows), slice(*columns)]
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 1e-5
+
+
+def test_a_smaller_margin_would_not_do(model, frozen, monkeypatch):
+    """Guards the test above: the last stages see as far as is said, and no farther."""
+    image = np.random.default_rng(0).normal(size=(1, 96, 112, 9)).astype(np.float32)
+    image = tensorflow().constant(image)
+    core = (32, 64, 48, 80)
+    expected = frozen(image)[:, 32:64, 48:80].numpy()
+    monkeypatch.setattr(UNet, "MARGIN", UNet.MARGIN - 1)
+    assert np.abs(freeze(model.network())(image, core).numpy() - expected).max() > 1e-3
 
 
 def test_a_normalisation_after_no_convolution_is_kept():
@@ -82,9 +118,9 @@ def test_what_is_too_large_for_the_memory_is_computed_in_pieces(model, monkeypat
     tried: list[int] = []
     compute = Predictor._compute
 
-    def limited(self, image):
+    def limited(self, image, inner):
         tried.append(max(image.shape[:2]))
-        return compute(self, image) if tried[-1] <= shown else exhausted()
+        return compute(self, image, inner) if tried[-1] <= shown else exhausted()
 
     values, valid = block(80, 112)
     expected = model.predictor("cpu")(values, valid)
@@ -129,10 +165,10 @@ predict = Predictor(model.network(), model.card, place)
 # the barrier would not open.
 barrier, used, placed = threading.Barrier(3, timeout=60), [], []
 def watched(name, function):
-    def run(image):
+    def run(image, core):
         used.append(name)
         barrier.wait()
-        found = function(image)
+        found = function(image, core)
         placed.append((name, found.device))
         return found
     return run
