@@ -76,8 +76,9 @@ def make_run(folder: Path, grid: GeoBox) -> Run:
     for number, window in enumerate(blocks(grid)):
         rows, columns = window.toslices()
         part = patch[:, : int(window.height), : int(window.width)]
-        mapfile.write_block(spool / f"{number}.tif", part, layout, grid[rows, columns])
-        made.append((spool / f"{number}.tif", window))
+        path = spool / f"{number}.tif"
+        path.write_bytes(mapfile.encoded(np.ascontiguousarray(part), layout, grid[rows, columns]))
+        made.append((path, window))
     mapfile.assemble(made, folder / "map.tif", layout, grid)
     properties = {"lulc:legend": legend.to_dict(), "lulc:dtype": "uint8", "mlm:name": "made up"}
     item = {"type": "Feature", "id": "made-up", "properties": properties}
