@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lulc import winograd
 from lulc.device import tensorflow
 from lulc.unet import UNet
 
@@ -27,6 +28,7 @@ def freeze(
     temperature: float = 1.0,
     precision: str = "float32",
     xla: bool = False,
+    quick: bool | None = None,
 ) -> Callable[..., Any]:
     """The network as a graph: (1, y, x, bands) float32 -> (1, y, x, classes) float32 softmax.
 
@@ -38,8 +40,12 @@ def freeze(
     weights are constants, which oneDNN lays out once for the processor. `precision`
     (`float32`, `bfloat16`, `float16`) is that of everything but the softmax. `network` ends
     with `final_conv` and a softmax, whose temperature (Guo et al. 2017) can be another.
+    `quick` has wide layers computed by `winograd`: by default on a processor, in float32 and
+    without XLA; GPUs come with the like.
     """
     tf = tensorflow()
+    if quick is None:
+        quick = "CPU:" in device and precision == "float32" and not xla
     kernels, folded = _fold(network)
     final = network.get_layer("final_conv")
 
@@ -50,9 +56,13 @@ def freeze(
             given = layer.input if isinstance(layer.input, list) else [layer.input]
             parts = [held[tensor.name] for tensor in given]
             if type(layer).__name__ in _CUT:
-                parts = [cut(core, UNet.MARGIN, *part) for part in parts]
+                parts = [_cut(core, UNet.MARGIN, *part) for part in parts]
             values, begin, step = parts[0]
-            values = apply(layer, [part[0] for part in parts] if parts[1:] else values)
+            if layer.name in kernels:
+                values = _convolve(layer, *kernels[layer.name], values, quick)
+            elif layer.name not in folded:
+                # Other than calling the layer, this casts nothing.
+                values = layer.call([part[0] for part in parts] if parts[1:] else values)
             if type(layer).__name__ == "Conv2DTranspose":
                 begin = tuple(at * by for at, by in zip(begin, layer.strides, strict=True))
                 step //= layer.strides[0]
@@ -61,34 +71,8 @@ def freeze(
             held[layer.output.name] = values, begin, step
             if layer is final:
                 break
-        logits, *_ = cut(core, 0, *held[final.output.name])
+        logits, *_ = _cut(core, 0, *held[final.output.name])
         return tf.nn.softmax(tf.cast(logits, tf.float32) / temperature)
-
-    def cut(core: Any, margin: int, values: Any, begin: tuple, step: int) -> tuple[Any, tuple, int]:
-        low, high = [], []
-        for axis in (0, 1):
-            first, end = core[2 * axis] // step - margin, -(-core[2 * axis + 1] // step) + margin
-            low.append(tf.maximum(first - begin[axis], 0))
-            high.append(tf.minimum(end - begin[axis], tf.shape(values)[axis + 1]))
-        values = values[:, low[0] : high[0], low[1] : high[1]]
-        return values, (begin[0] + low[0], begin[1] + low[1]), step
-
-    def apply(layer: Any, values: Any) -> Any:
-        if layer.name in folded:
-            return values
-        if layer.name not in kernels:
-            return layer.call(values)  # which, other than calling the layer, casts nothing
-        kernel, bias = (tf.constant(part, precision) for part in kernels[layer.name])
-        if type(layer).__name__ == "Conv2D":
-            padding = layer.padding.upper()
-            values = tf.nn.conv2d(values, kernel, layer.strides, padding, "NHWC",
-                                  layer.dilation_rate)  # fmt: skip
-        else:
-            rows, columns = layer.strides
-            shape = tf.shape(values)
-            shape = [1, rows * shape[1], columns * shape[2], layer.filters]
-            values = tf.nn.conv2d_transpose(values, kernel, shape, layer.strides, "SAME")
-        return layer.activation(tf.nn.bias_add(values, bias))
 
     with tf.device(device):
         image = tf.TensorSpec((1, None, None, network.input_shape[-1]), tf.float32)
@@ -96,11 +80,40 @@ def freeze(
         function = tf.function(compute, input_signature=signature, jit_compile=xla)
         graph = function.get_concrete_function()
 
-    def whole(image: Any, core: Any = None) -> Any:
+    def run(image: Any, core: Sequence[int] | None = None) -> Any:
         _, rows, columns, _ = image.shape
         return graph(image, tf.constant(core or (0, rows, 0, columns), tf.int32))
 
-    return whole
+    return run
+
+
+def _cut(core: Any, margin: int, values: Any, begin: tuple, step: int) -> tuple[Any, tuple, int]:
+    """Cut what a layer gave to the core and `margin` pixels around, as far as there are any."""
+    tf = tensorflow()
+    low, high = [], []
+    for axis in (0, 1):
+        first, end = core[2 * axis] // step - margin, -(-core[2 * axis + 1] // step) + margin
+        low.append(tf.maximum(first - begin[axis], 0))
+        high.append(tf.minimum(end - begin[axis], tf.shape(values)[axis + 1]))
+    values = values[:, low[0] : high[0], low[1] : high[1]]
+    return values, (begin[0] + low[0], begin[1] + low[1]), step
+
+
+def _convolve(layer: Any, kernel: np.ndarray, bias: np.ndarray, values: Any, quick: bool) -> Any:
+    """A convolution or a transposed one, and what its layer does with the result."""
+    tf = tensorflow()
+    kernel, bias = (part.astype(values.dtype.as_numpy_dtype) for part in (kernel, bias))
+    rows, columns = layer.strides
+    if type(layer).__name__ == "Conv2DTranspose":
+        shape = tf.shape(values)
+        shape = [1, rows * shape[1], columns * shape[2], layer.filters]
+        values = tf.nn.conv2d_transpose(values, kernel, shape, layer.strides, "SAME")
+    elif quick and winograd.pays(layer):
+        values = winograd.convolution(kernel)(values)
+    else:
+        padding = layer.padding.upper()
+        values = tf.nn.conv2d(values, kernel, layer.strides, padding, "NHWC", layer.dilation_rate)
+    return layer.activation(tf.nn.bias_add(values, bias))
 
 
 def _fold(

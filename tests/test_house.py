@@ -30,7 +30,7 @@ HOUSE = {
     "rasters": "indices calibration bandfiles scene region composite stac",
     "the simulated region": "lakeland sample",
     "labels": "codes nearest reference",
-    "the model": "unet card machine device frozen tuning tiling predictor model",
+    "the model": "unet card machine device winograd frozen tuning tiling predictor model",
     "input": "inputs contract precision",
     "training": "samples losses train",
     "classification": (
