@@ -8,8 +8,9 @@ import pickle
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,59 @@ def test_blocks_in_an_object_store_give_the_same_bytes(folder, bucket, tmp_path)
     assert seen[0] >= 4
     assert run.map_path.read_bytes() == alone.map_path.read_bytes()
     assert not there.names()
+
+
+def timed(kind: str, function: Callable, log: Path) -> Callable:
+    """The function, which notes when it began and ended, and takes its time."""
+
+    def call(*args, **kwargs):
+        begin = time.time()
+        found = function(*args, **kwargs)
+        time.sleep(0.1)
+        with log.open("a") as file:
+            file.write(f"{kind} {begin} {time.time()}\n")
+        return found
+
+    return call
+
+
+def watch(log: Path) -> None:
+    """In a worker: note when it reads and when it is in the network."""
+    from lulc import predictor, task
+
+    freeze = predictor.freeze
+    task.read_input = timed("read", task.read_input, log)
+    predictor.freeze = lambda *args, **options: timed("network", freeze(*args, **options), log)
+
+
+@pytest.mark.slow
+def test_a_worker_has_one_block_in_the_network_and_reads_the_next_meanwhile(folder, tmp_path):
+    """With two threads and one device: the second thread reads and writes."""
+    distributed = pytest.importorskip("distributed")
+    scene, model = Scene.open(folder / "sample" / "bands.tif"), Model.load(folder / "model")
+    log = tmp_path / "log"
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=True, dashboard_address=":0",
+            local_directory=str(tmp_path / "dask"),
+        ) as cluster,
+        executor(cluster.scheduler_address) as pool,
+    ):  # fmt: skip
+        cluster.get_client().run(watch, log)
+        classify(scene, model, out=tmp_path / "run", tile=64, executor=pool)
+    spans: dict[str, list[tuple[float, float]]] = {"read": [], "network": []}
+    for line in log.read_text().splitlines():
+        kind, begin, end = line.split()
+        spans[kind].append((float(begin), float(end)))
+    assert len(spans["network"]) == len(spans["read"]) == 16
+    network = sorted(spans["network"])
+    assert not any(end > begin for (_, end), (begin, _) in pairwise(network))
+    meanwhile = [
+        (begin, end)
+        for begin, end in spans["read"]
+        if any(start < end and begin < stop for start, stop in network)
+    ]
+    assert len(meanwhile) > len(network) / 2
 
 
 def test_no_pixels_come_back_from_a_block(folder, tmp_path):
