@@ -28,7 +28,7 @@ def freeze(
     temperature: float = 1.0,
     precision: str = "float32",
     xla: bool = False,
-    quick: bool | None = None,
+    quick: bool = True,
 ) -> Callable[..., Any]:
     """The network as a graph: (1, y, x, bands) float32 -> (1, y, x, classes) float32 softmax.
 
@@ -40,12 +40,10 @@ def freeze(
     weights are constants, which oneDNN lays out once for the processor. `precision`
     (`float32`, `bfloat16`, `float16`) is that of everything but the softmax. `network` ends
     with `final_conv` and a softmax, whose temperature (Guo et al. 2017) can be another.
-    `quick` has wide layers computed by `winograd`: by default on a processor, in float32 and
-    without XLA; GPUs come with the like.
+    `quick` lets a processor compute wide layers by `winograd`, in float32 and without XLA.
     """
     tf = tensorflow()
-    if quick is None:
-        quick = "CPU:" in device and precision == "float32" and not xla
+    quick = quick and "CPU:" in device and precision == "float32" and not xla
     kernels, folded = _fold(network)
     final = network.get_layer("final_conv")
 

@@ -26,6 +26,8 @@ class Settings:
     """Whether XLA compiles the network: seconds for every new shape of a block."""
     half: bool = False
     """Whether the half precision that the device has is faster than float32."""
+    quick: bool = True
+    """Whether a processor computes wide convolutions faster by `lulc.winograd`."""
 
 
 def known() -> Settings | None:

@@ -50,6 +50,7 @@ class Predictor:
                 temperature=card.temperature,
                 precision=place.precision,
                 xla=settings().xla,
+                quick=settings().quick,
             )
             self._free.put((name, function))
 

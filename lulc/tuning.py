@@ -3,8 +3,8 @@
     python -m lulc.tuning
 
 prints the rates of this process in Mpx/s; `tune` has it run with oneDNN off and on, since the
-flag works only before TensorFlow is imported. The network is the bundled models', with random
-weights: its shape decides, not its values.
+flag works only before TensorFlow is imported. The network is the bundled models', and for what
+only wide layers show a wide one; with random weights: the shape decides, not the values.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ LARGE = 100_000_000
 _WORTH = 1.25
 
 _NETWORK = UNet(bands=9, classes=13, width=16, depth=4, decoder_width=16)
+_WIDE = UNet(bands=9, classes=13, width=128, depth=1, decoder_width=128)
 _SIDE, _TIMES, _LIMIT_S = 384, 3, 120
 
 
@@ -69,21 +70,30 @@ def chosen(rates: Mapping[str, Mapping[str, float]]) -> Settings:
     ways = rates["on" if onednn else "off"]
     plain = ways["float32"] * _WORTH
     return Settings(
-        onednn=onednn, xla=ways.get("xla", 0.0) > plain, half=ways.get("half", 0.0) > plain
+        onednn=onednn,
+        xla=ways.get("xla", 0.0) > plain,
+        half=ways.get("half", 0.0) > plain,
+        quick=ways.get("quick", 0.0) >= ways.get("wide", 0.0),
     )
 
 
 def rates() -> dict[str, float]:
     """Mpx/s of this process, by way; a way that fails here is left out."""
     tf = tensorflow()
-    network, (name, *_) = _NETWORK.build(), resolve().names
+    name, *_ = resolve().names
     half = "bfloat16" if "CPU:" in name else "float16"
-    ways: dict[str, dict] = {"float32": {}, "half": {"precision": half}, "xla": {"xla": True}}
+    ways: dict[str, tuple[UNet, dict]] = {
+        "float32": (_NETWORK, {}),
+        "half": (_NETWORK, {"precision": half}),
+        "xla": (_NETWORK, {"xla": True}),
+        "wide": (_WIDE, {"quick": False}),
+        "quick": (_WIDE, {"quick": True}),
+    }
     image = tf.random.normal((1, _SIDE, _SIDE, _NETWORK.bands), seed=0)
     found = {}
-    for way, options in ways.items():
+    for way, (network, options) in ways.items():
         try:
-            function = freeze(network, name, **options)
+            function = freeze(network.build(), name, **options)
             function(image).numpy()
         except tf.errors.OpError:
             continue

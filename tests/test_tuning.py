@@ -63,6 +63,8 @@ def test_what_was_measured_is_not_heeded_when_off(cache, monkeypatch):
         ({"float32": 2.0}, {"float32": 1.0, "half": 9.0}, Settings(onednn=False)),
         ({"float32": 1.0}, {"float32": 1.0, "xla": 1.2, "half": 1.2}, Settings()),
         ({"float32": 1.0}, {"float32": 1.0, "xla": 1.3, "half": 2}, Settings(xla=True, half=True)),
+        ({"float32": 1.0}, {"float32": 1.0, "wide": 0.2, "quick": 0.3}, Settings()),
+        ({"float32": 1.0}, {"float32": 1.0, "wide": 0.3, "quick": 0.2}, Settings(quick=False)),
     ],
 )
 def test_the_fastest_way_is_chosen_and_a_little_faster_does_not_count(off, on, expected):
