@@ -43,6 +43,9 @@ from lulc.scene import Scene
 SCREEN = (1000, 700)
 PATCH = 1024
 
+#: Name of the made-up image.
+SCENE = "made-up"
+
 
 def pattern(bands: int, seed: int) -> np.ndarray:
     """Numbers (band, y, x) that vary at several scales, as land does: float32 of mean 0."""
@@ -80,7 +83,11 @@ def make_run(folder: Path, grid: GeoBox) -> Run:
         path.write_bytes(mapfile.encoded(np.ascontiguousarray(part), layout, grid[rows, columns]))
         made.append((path, window))
     mapfile.assemble(made, folder / "map.tif", layout, grid)
-    properties = {"lulc:legend": legend.to_dict(), "lulc:dtype": "uint8", "mlm:name": "made up"}
+    properties = {
+        "created": "2026-01-01T00:00:00+00:00", "mlm:name": "made up", "lulc:dtype": "uint8",
+        "lulc:scene": {"name": SCENE}, "lulc:legend": legend.to_dict(), "lulc:simulated": True,
+        "lulc:timings": {"total_s": 1.0},
+    }  # fmt: skip
     item = {"type": "Feature", "id": "made-up", "properties": properties}
     (folder / "run.json").write_text(json.dumps(item), encoding="utf-8")
     return Run.open(folder)
@@ -96,16 +103,16 @@ def make_scene(path: Path, grid: GeoBox) -> Scene:
         "blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 2,
     }  # fmt: skip
     with rasterio.open(path, "w", **profile) as file:
-        file.descriptions = ("B04", "B03", "B02")
+        file.descriptions, file.scales = ("B04", "B03", "B02"), (0.0001,) * 3
         for window in blocks(grid):
             file.write(patch[:, : int(window.height), : int(window.width)], window=window)
     with rasterio.open(path, "r+") as file:
         file.build_overviews([2, 4, 8, 16], Resampling.average)
-    return Scene.open([path], scale=0.0001, offset=0.0)
+    return Scene.open([path])
 
 
 def views(grid: GeoBox, share: float) -> Callable[[], View]:
-    """Each call gives a view of that share of the grid's side, a little further than before."""
+    """Each call gives a view of that share of the grid's side at another place, none twice."""
     west, south, east, north = mercator_bounds(grid)
     count = 0
 
@@ -113,7 +120,8 @@ def views(grid: GeoBox, share: float) -> Callable[[], View]:
         nonlocal count
         count += 1
         half = (east - west) * share / 2, (north - south) * share / 2
-        shift = 0.13 * (count % 7 - 3) * min(1.0, (1 - share) + 0.05)
+        # Steps of the golden section fall nowhere twice.
+        shift = (count * 0.618034 % 1 - 0.5) * min(1.0, (1 - share) + 0.05)
         x = (west + east) / 2 + shift * half[0]
         y = (south + north) / 2 - 0.7 * shift * half[1]
         return View.around((x - half[0], y - half[1], x + half[0], y + half[1]), *SCREEN)
@@ -152,7 +160,7 @@ def main(height: int, width: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         grid = GeoBox((height, width), Affine(10, 0, 5e5, 0, -10, 6.8e6), "EPSG:3067")
         run = make_run(Path(temporary) / "run", grid)
-        scene = make_scene(Path(temporary) / "scene.tif", grid)
+        scene = make_scene(Path(temporary) / f"{SCENE}.tif", grid)
         order = Order(scene, run=run)
         theirs = rio_tiler(order, stack)
         click.echo(f"{machine()}; {height} x {width} px on {SCREEN[0]} x {SCREEN[1]}")

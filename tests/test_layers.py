@@ -65,20 +65,40 @@ def test_no_data_has_no_number(order):
 
 
 def test_the_pointer_reads_the_class_and_the_runner_up(order, view):
-    picture = layers.paint(order, view)
-    probe, got = picture.probe, certainty.stack(order.run, view)
-    assert probe.classes.shape == (100, 151)
-    assert np.array_equal(probe.classes, picture.classes[::2, ::2])
-    steps = got.onto(got.raw[1:], NOTHING, every=2)
-    there = np.argwhere(probe.classes != NOTHING)
+    probe, got = layers.point(order, view), certainty.stack(order.run, view)
+    classes, percent, second, second_percent, labels = probe.numbers
+    assert np.array_equal(classes, layers.paint(order, view).classes)
+    steps = got.onto(got.raw[1:], NOTHING)
+    there = np.argwhere(classes != NOTHING)
     for y, x in there[:: max(1, len(there) // 50)]:
         column = steps[:, y, x].astype(float)
-        own = order.run.legend.ids.index(probe.classes[y, x])
-        assert probe.percent[y, x] == round(column[own] * 0.4)
+        own = order.run.legend.ids.index(classes[y, x])
+        assert percent[y, x] == round(column[own] * 0.4)
         others = np.delete(column, own)
-        assert probe.second_percent[y, x] == round(others.max() * 0.4)
-        assert column[order.run.legend.ids.index(probe.second[y, x])] == others.max()
-    assert np.array_equal(probe.labels, picture.labels[::2, ::2])
+        assert second_percent[y, x] == round(others.max() * 0.4)
+        assert column[order.run.legend.ids.index(second[y, x])] == others.max()
+    shown = layers.paint(replace(order, overlay="Reference"), view)
+    assert np.array_equal(labels, shown.labels)
+    assert probe.label_legend == shown.label_legend and probe.legend == order.run.legend
+
+
+def test_the_pointer_reads_the_pixels_of_the_screen_around_it(order):
+    view = View.of(order.run.grid, 900, 900)
+    x, y = view.west + 0.3 * (view.east - view.west), view.south + 0.6 * (view.north - view.south)
+    near = view.near(x, y)
+    assert (near.width, near.height) == (225, 225)
+    assert near.west < x < near.east and near.south < y < near.north
+    column = round((near.west - view.west) / (view.east - view.west) * view.width)
+    row = round((view.north - near.north) / (view.north - view.south) * view.height)
+    classes = layers.paint(order, view).classes
+    found = layers.point(order, near).numbers[0]
+    assert np.array_equal(found, classes[row : row + 225, column : column + 225])
+
+
+def test_the_pointer_reads_nothing_without_a_run_and_no_label_that_does_not_fit(order, view):
+    assert layers.point(replace(order, run=None), view).numbers == ()
+    elsewhere = layers.point(replace(order, codes="clc"), view)
+    assert (elsewhere.numbers[4] == NO_LABEL).all() and elsewhere.label_legend is None
 
 
 def test_an_activation_stored_as_float_reads_like_one_of_whole_numbers(order, tmp_path):
@@ -259,17 +279,17 @@ def test_a_scheme_recolours_the_map(order, view):
 def test_images_are_sent_as_holoviews_would_send_them(order, view):
     hv.extension("bokeh")
     picture = layers.paint(order, view)
-    hover = HoverTool()
+    probe, hover = layers.point(order, view), HoverTool()
     plot = hv.renderer("bokeh").get_plot(
         marks.image(view, picture.base)
         * marks.image(view, picture.overlay)
-        * marks.probe(view, picture.probe, hover)
+        * marks.probe(probe, hover)
     )
     sources = marks.sources(plot.state)
     made = {
         "base": marks.columns(view, picture.base),
         "overlay": marks.columns(view, picture.overlay),
-        "probe": marks.probe_columns(view, picture.probe),
+        "probe": marks.probe_columns(probe),
     }
     for name, columns in made.items():
         theirs = sources[name].data

@@ -21,6 +21,7 @@ from rasterio.errors import RasterioError
 
 from dashboard.mapping import warp
 from dashboard.mapping.canvas import Canvas
+from dashboard.mapping.positions import positions
 from dashboard.mapping.warp import View
 from dashboard.running.job import Job
 from dashboard.running.jobs import JOBS
@@ -91,7 +92,7 @@ class Mosaic:
         part = replace(
             view, west=west, south=south, east=east, north=north, width=size[0], height=size[1]
         )
-        columns, rows = warp.positions(part.grid, self.grid)
+        columns, rows = positions(part.grid, self.grid)
         height, width = self.places.shape
         there = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
         x, y = np.where(there, columns, 0).astype(int), np.where(there, rows, 0).astype(int)

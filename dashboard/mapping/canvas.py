@@ -15,15 +15,15 @@ import holoviews as hv
 import panel as pn
 import param
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, CustomJSHover
+from bokeh.models import ColumnDataSource
 
 from dashboard.mapping import frame, marks
 from dashboard.mapping.basemap import Basemap
+from dashboard.mapping.pointer import Pointer
 from dashboard.mapping.warp import View
 from dashboard.painting import layers
-from dashboard.painting.layers import NOTHING, Order, Picture
+from dashboard.painting.layers import Order, Picture, Probe
 from lulc.errors import LulcError
-from lulc.legend import Legend
 
 #: The view before the page has told its size, over the middle of Finland.
 _SOMEWHERE = View(2_800_000, 8_500_000, 3_200_000, 8_800_000, 800, 600)
@@ -51,6 +51,7 @@ class Canvas(param.Parameterized):
         *,
         toolbar: str | None = "right",
         paint: Callable[[Any, View], Picture] = layers.paint,
+        point: Callable[[Any, View], Probe] = layers.point,
         **params: Any,
     ):
         super().__init__(**params)
@@ -60,10 +61,7 @@ class Canvas(param.Parameterized):
         self.partner: Canvas | None = None
         self.attached: list[Callable[[Any], None]] = []
         self._painting = self._stale = False
-        self._names = CustomJSHover(code=frame.lookup(()))
-        self._labels = CustomJSHover(code=frame.lookup(()))
-        self._place = CustomJSHover(code=frame.coordinates(self.view, None))
-        self._tool = frame.hover(self._names, self._labels, self._place)
+        self.pointer = Pointer(self.view, point)
         self.basemap = Basemap()
         self.basemap.param.watch(self._switch_basemap, "wanted")
         self._pipe = hv.streams.Pipe(data=None)
@@ -94,7 +92,7 @@ class Canvas(param.Parameterized):
         return {
             "base": (shown.view, shown.base),
             "overlay": (shown.view, shown.overlay),
-            "probe": (shown.view, shown.probe),
+            "probe": (self.pointer.probe,),
             "pins": (self.pins,),
             "letters": (self.pins,),
         }[name]
@@ -104,7 +102,7 @@ class Canvas(param.Parameterized):
         self._range = hv.streams.RangeXY(source=self.base)
         parts = self.base * self.overlay
         for name, make in (
-            ("probe", lambda: marks.probe(self.picture.view, self.picture.probe, self._tool)),
+            ("probe", lambda: marks.probe(self.pointer.probe, self.pointer.tool)),
             ("pins", lambda: marks.discs(self.pins)),
             ("letters", lambda: marks.letters(self.pins)),
         ):
@@ -141,6 +139,7 @@ class Canvas(param.Parameterized):
             return
         self.figure = figure
         self._sources, self._sent = marks.sources(figure), {}
+        self.pointer.attach(figure, self._sources.pop("probe"))
         frame.as_map(figure)
         frame.set_ranges(figure, self.view)
         self._wanted = frame.wire(figure, self._moved)
@@ -209,14 +208,12 @@ class Canvas(param.Parameterized):
                 else:
                     self.error = ""
                 # Models may only change while the document is locked.
-                pn.state.execute(partial(self._send, picture), schedule=True)
+                pn.state.execute(partial(self._send, order, picture), schedule=True)
         finally:
             self._painting = False
 
-    def _send(self, picture: Picture) -> None:
-        self._names.code = frame.lookup(_names(picture.legend))
-        self._labels.code = frame.lookup(_names(picture.label_legend))
-        self._place.code = frame.coordinates(picture.view, picture.place)
+    def _send(self, order: Any, picture: Picture) -> None:
+        self.pointer.tell(order, picture)
         self.picture = picture
         if self.figure is None:
             self._pipe.send(None)
@@ -226,16 +223,7 @@ class Canvas(param.Parameterized):
             what = self._content(name)
             if any(a is not b for a, b in zip(self._sent.get(name, (None,)), what, strict=False)):
                 self._sent[name] = what
-                make = marks.probe_columns if name == "probe" else marks.columns
-                source.data = make(*what)
-
-
-def _names(legend: Legend | None) -> list[tuple[int, str]]:
-    """Names by id; where ids are codes that people know, with the code."""
-    if legend is None:
-        return []
-    known = max(legend.ids) > NOTHING
-    return [(c.id, f"{c.id} {c.name}" if known else c.name) for c in legend.classes]
+                source.data = marks.columns(*what)
 
 
 def link(a: Canvas, b: Canvas) -> None:

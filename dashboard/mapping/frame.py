@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bokeh.events import MouseMove
 from bokeh.models import (
     ColumnDataSource,
     CustomJS,
@@ -62,6 +63,18 @@ seen.timer = setTimeout(() => {
   if (w >= 20 && h >= 20)
     seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h]}
 }, 60)
+"""
+
+#: Asks what is under the pointer once it rests where that is not known, pixel by pixel.
+_POINTED = """
+const {x, y, dw, dh, image} = read.data
+const pixel = (figure.x_range.end - figure.x_range.start) / figure.inner_width
+const within = (at, from, size) => from <= at && at < from + size
+const known = within(cb_obj.x, x[0], dw[0]) && within(cb_obj.y, y[0], dh[0])
+  && Math.abs(dw[0] / image[0].shape[1] / pixel - 1) < 0.05
+const place = {x: [cb_obj.x], y: [cb_obj.y]}
+clearTimeout(asked.timer)
+if (!known) asked.timer = setTimeout(() => { asked.data = place }, 40)
 """
 
 _LONGITUDE_LATITUDE = """
@@ -118,6 +131,14 @@ def wire(figure: Any, moved: Callable[[str, Any, Any], None]) -> ColumnDataSourc
         axis.js_on_change("end", CustomJS(args=models, code=_SEEN))
     wanted.js_on_change("data", CustomJS(args=models, code=_SHOW + _SEEN))
     return wanted
+
+
+def ask(figure: Any, read: ColumnDataSource, asked: Callable[[str, Any, Any], None]) -> None:
+    """Call `asked` with the place of the pointer where the image in `read` does not show it."""
+    place = ColumnDataSource(data={"x": [], "y": []})
+    place.on_change("data", asked)
+    models = {"figure": figure, "read": read, "asked": place}
+    figure.js_on_event(MouseMove, CustomJS(args=models, code=_POINTED))
 
 
 def set_ranges(figure: Any, view: View) -> None:

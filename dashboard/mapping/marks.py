@@ -27,13 +27,11 @@ def image(view: View, pixels: np.ndarray | None, tools: Sequence[str] = ()) -> h
     return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(tools=list(tools), default_tools=[])
 
 
-def probe(view: View, found: Probe | None, tool: HoverTool) -> hv.Image:
+def probe(found: Probe, tool: HoverTool) -> hv.Image:
     """What is read out under the pointer: an image of five numbers that is not seen."""
-    none = np.full((2, 2), NOTHING, np.uint8)
-    values = (none,) * 5 if found is None else tuple(vars(found).values())
-    numbers = np.dstack(values).astype(np.uint16)
+    numbers = np.dstack(_numbers(found)).astype(np.uint16)
     vdims = ["class_id", "percent", "second", "second_percent", "label"]
-    read = hv.Image(numbers, bounds=view.bounds, vdims=vdims)
+    read = hv.Image(numbers, bounds=found.view.bounds, vdims=vdims)
     return read.opts(alpha=0, tools=[tool], default_tools=[], clim=(0, 255))
 
 
@@ -45,13 +43,15 @@ def columns(view: View, pixels: np.ndarray | None) -> dict[str, list[Any]]:
     return {"image": [upward], **_frame(view)}
 
 
-def probe_columns(view: View, found: Probe | None) -> dict[str, list[Any]]:
+def probe_columns(found: Probe) -> dict[str, list[Any]]:
     """What the glyph of `probe` holds, as HoloViews would give it."""
-    none = np.full((2, 2), NOTHING, np.uint8)
-    values = (none,) * 5 if found is None else tuple(vars(found).values())
     names = ("image", "percent", "second", "second_percent", "label")
-    parts = (np.ascontiguousarray(value[::-1]) for value in values)
-    return {**{name: [part] for name, part in zip(names, parts, strict=True)}, **_frame(view)}
+    parts = (np.ascontiguousarray(value[::-1]) for value in _numbers(found))
+    return {**{name: [part] for name, part in zip(names, parts, strict=True)}, **_frame(found.view)}
+
+
+def _numbers(found: Probe) -> tuple[np.ndarray, ...]:
+    return found.numbers or (np.full((2, 2), NOTHING, np.uint8),) * 5
 
 
 def sources(figure: Any) -> dict[str, ColumnDataSource]:

@@ -8,12 +8,10 @@ Files are kept open, each with a lock: a rasterio handle shared by threads crash
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +21,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
-from rasterio.windows import Window
 
-from dashboard.mapping.positions import positions
+from dashboard.mapping.positions import lookup
 from lulc import config
 from lulc.grid import grid_of
 
@@ -34,6 +31,10 @@ MERCATOR = "EPSG:3857"
 
 #: Bytes of decoded blocks kept, so that panning decodes only what comes into view.
 _CACHE = max(config.GDAL_CACHE, 256 * 2**20)
+
+#: Pixels of an overview for one of the screen up to which it is taken as it is: that, of two
+#: whose sides are doubled, the coarser one is not far coarser than the screen, nor the finer finer.
+_NEAR = 1.7
 
 #: Handles kept open, for all sessions together.
 _KEPT = 48
@@ -85,6 +86,17 @@ class View:
         half_x, half_y = pixel * width / 2, pixel * height / 2
         return cls(x - half_x, y - half_y, x + half_x, y + half_y, width, height)
 
+    def near(self, x: float, y: float) -> View:
+        """The pixels around a point of the map: a quarter of the view each way."""
+        across, down = (self.east - self.west) / self.width, (self.north - self.south) / self.height
+        width, height = max(1, self.width // 4), max(1, self.height // 4)
+        # Whole pixels from the corner, so that they are those on the screen.
+        column = round((x - self.west) / across - width / 2)
+        row = round((self.north - y) / down - height / 2)
+        west, north = self.west + column * across, self.north - row * down
+        east, south = west + width * across, north - height * down
+        return View(west, south, east, north, width, height)
+
 
 def mercator_bounds(grid: GeoBox) -> tuple[float, float, float, float]:
     """West, south, east, north of a grid in metres of Web Mercator."""
@@ -124,12 +136,12 @@ class Sampled:
         missing = np.isnan(self.raw) if np.isnan(self.nodata) else self.raw == self.nodata
         return ~missing.any(axis=0)
 
-    def onto(self, values: NDArray, outside: float = 0, every: int = 1) -> NDArray:
-        """Look up (..., rows, columns) for every or every n-th pixel of the view: (..., y, x)."""
+    def onto(self, values: NDArray, outside: float = 0) -> NDArray:
+        """Look up (..., rows, columns) for every pixel of the view: (..., y, x)."""
         ahead = values.shape[:-2]
         last = np.full((*ahead, 1), outside, values.dtype)
         flat = np.concatenate([values.reshape(*ahead, -1), last], axis=-1)
-        return flat.take(self.places[::every, ::every], axis=-1)
+        return flat.take(self.places, axis=-1)
 
 
 def fetch(
@@ -185,15 +197,24 @@ class _Handle:
     ) -> Sampled:
         declared = self._file.nodatavals[bands[0] - 1]
         nodata = nodata if declared is None else declared
-        window, shape, places = lookup(view, self._grid)
+        window, shape, places = lookup(view.grid, self._grid)
         if window is None:
             raw = np.zeros((len(bands), 0, 0), self._file.dtypes[bands[0] - 1])
             return Sampled(raw, nodata, places)
         with self._lock, rasterio.Env(GDAL_CACHEMAX=_CACHE):
+            if self._fits(bands[0], window.width / shape[1]):
+                resampling = Resampling.nearest
             raw = self._file.read(
                 list(bands), window=window, out_shape=shape, resampling=resampling
             )
         return Sampled(raw, nodata, places)
+
+    def _fits(self, band: int, step: float) -> bool:
+        """Whether the file or an overview has about one pixel for `step` of the file's.
+
+        To resample what was averaged before costs more than all the rest of a view.
+        """
+        return any(0.8 < step / factor < _NEAR for factor in (1, *self._file.overviews(band)))
 
     def close(self) -> None:
         with self._lock:
@@ -214,33 +235,6 @@ def _handle(path: str) -> _Handle:
         while len(_handles) > _KEPT:
             _handles.popitem(last=False)[1].close()
         return _handles[key]
-
-
-@lru_cache(maxsize=12)
-def lookup(view: View, grid: GeoBox) -> tuple[Window | None, tuple[int, int], NDArray[np.intp]]:
-    """The window of a grid that a view shows, the shape to read it in, and `Sampled.places`."""
-    columns, rows = positions(view.grid, grid)
-    height, width = grid.shape
-    spans = [(float(part.min()), float(part.max())) for part in (columns, rows)]
-    if spans[0][1] < 0 or spans[1][1] < 0 or spans[0][0] >= width or spans[1][0] >= height:
-        return None, (0, 0), np.zeros(view.shape, np.intp)
-    there = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    (left, right), (top, bottom) = (
-        (max(0, int(low)), min(n, int(high) + 1))
-        for (low, high), n in zip(spans, (width, height), strict=True)
-    )
-    window = Window(left, top, right - left, bottom - top)
-    # About a pixel of the file's for each of the screen's, and never more than there are.
-    step = max(
-        1.0, *((high - low) / n for (low, high), n in zip(spans, view.shape[::-1], strict=True))
-    )
-    shape = (math.ceil(window.height / step), math.ceil(window.width / step))
-    # 32 bits are converted several times as fast as 64.
-    x = ((columns - left) * np.float32(shape[1] / window.width)).astype(np.int32)
-    y = ((rows - top) * np.float32(shape[0] / window.height)).astype(np.int32)
-    np.minimum(x, shape[1] - 1, out=x)
-    np.minimum(y, shape[0] - 1, out=y)
-    return window, shape, np.where(there, y * shape[1] + x, shape[0] * shape[1]).astype(np.intp)
 
 
 def _wkt(grid: GeoBox) -> str:

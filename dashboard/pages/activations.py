@@ -41,7 +41,7 @@ class Activations:
 
     def __init__(self, state: State, shelf: Shelf) -> None:
         self.state, self.shelf = state, shelf
-        self.canvas = Canvas(paint=masks.paint)
+        self.canvas = Canvas(paint=masks.paint, point=masks.point)
         extent.share(self.canvas, state, "Activations")
         self.tally: Tally | None = None
         self._hectares = float("nan")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dashboard.mapping import warp
 from dashboard.mapping.warp import Sampled, View
-from dashboard.painting.picture import NOTHING, Probe
+from dashboard.painting.picture import NOTHING
 from lulc.mapfile import ACTIVATION_SCALE
 from lulc.runs import Run
 
@@ -27,33 +27,34 @@ _PERCENT = np.full(256, NOTHING, np.uint8)
 _PERCENT[: _ONE + 1] = np.rint(np.arange(_ONE + 1) * ACTIVATION_SCALE * 100)
 
 
-def stack(run: Run, view: View) -> Sampled:
-    """The classes (band 0) and activations of a run for a view, all as uint8."""
-    return _stack(run.map_path, run.map_path.stat().st_mtime_ns, len(run.legend.ids), view)
+def stack(run: Run, view: View, bands: tuple[int, ...] = ()) -> Sampled:
+    """Bands of a run's map for a view, as uint8: the class (1) and activations; or all of them."""
+    wanted = bands or tuple(range(1, len(run.legend.ids) + 2))
+    return _stack(run.map_path, run.map_path.stat().st_mtime_ns, wanted, view)
 
 
-@lru_cache(maxsize=4)
-def _stack(path: Path, stamp: int, classes: int, view: View) -> Sampled:  # noqa: ARG001
-    got = warp.fetch(path, tuple(range(1, classes + 2)), view)
+@lru_cache(maxsize=8)
+def _stack(path: Path, stamp: int, bands: tuple[int, ...], view: View) -> Sampled:  # noqa: ARG001
+    got = warp.fetch(path, bands, view)
     if got.raw.dtype == np.uint8:
         return got
     there = got.valid
-    steps = np.rint(np.where(there, got.raw, 0)[1:] * np.float32(_ONE))
-    raw = np.concatenate([np.where(there, got.raw[:1], 0), steps]).astype(np.uint8)
+    ones = np.array([1 if band == 1 else _ONE for band in bands], np.float32)
+    raw = np.rint(np.where(there, got.raw, 0) * ones[:, None, None]).astype(np.uint8)
     raw[:, ~there] = NOTHING
     return replace(got, raw=raw, nodata=NOTHING)
 
 
 def class_ids(run: Run, view: View) -> NDArray[np.uint8]:
     """Class ids (y, x), 255 where there are none."""
-    got = stack(run, view)
+    got = stack(run, view, (1,))
     return got.onto(got.raw[0], NOTHING)
 
 
 def activation(run: Run, view: View, class_id: int) -> NDArray[np.uint8]:
     """The activation of a class (y, x) in per cent, 255 where there is none."""
-    got = stack(run, view)
-    return got.onto(_PERCENT[got.raw[1 + run.legend.ids.index(class_id)]], NOTHING)
+    got = stack(run, view, (2 + run.legend.ids.index(class_id),))
+    return got.onto(_PERCENT[got.raw[0]], NOTHING)
 
 
 def measure(run: Run, view: View, name: str) -> NDArray[np.uint8]:
@@ -99,23 +100,14 @@ def entropy(steps: NDArray[np.uint8]) -> NDArray[np.uint8]:
 MEASURES = {"Confidence": confidence, "Entropy": entropy, "Margin": margin}
 
 
-def probe(run: Run, view: View, labels: NDArray[np.uint16]) -> Probe:
-    """What the pointer reads out: class, runner-up, their activations; and labels (y, x)."""
-    stamp = run.map_path.stat().st_mtime_ns
-    return Probe(*_first_two(run.map_path, stamp, run.legend.ids, view), labels[::2, ::2])
-
-
-@lru_cache(maxsize=8)
-def _first_two(
-    path: Path, stamp: int, ids: tuple[int, ...], view: View
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Class, per cent of its activation, runner-up and per cent of its, as in `Probe`."""
-    # Looked up first, as only every second pixel is read out; then whole arrays at a time.
-    got = _stack(path, stamp, len(ids), view)
-    numbers = got.onto(got.raw, NOTHING, every=2)
+def first_two(run: Run, view: View) -> tuple[NDArray[np.uint8], ...]:
+    """What the pointer reads out, (y, x) each, 255 where there is none: the class, its activation
+    in per cent, the other class with the largest activation, and that."""
+    got = stack(run, view)
+    numbers = got.onto(got.raw, NOTHING)
     classes, steps = numbers[0], numbers[1:]
     own, most, second = (np.zeros_like(classes) for _ in range(3))
-    for number, step in zip(ids, steps, strict=True):
+    for number, step in zip(run.legend.ids, steps, strict=True):
         mine = classes == number
         own += step * mine
         others = step * ~mine

@@ -21,6 +21,9 @@ COMPOSITES = {
     "Colour infrared": ("B08", "B04", "B03"),
     "Short-wave infrared": ("B12", "B08", "B04"),
 }
+#: The alpha of what is seen, in red, green, blue and alpha as one number.
+_OPAQUE = np.uint32(0xFF000000)
+
 TRIPLE = "Own triple"
 NO_BASE = "None"
 
@@ -49,8 +52,7 @@ def chosen(order: Order) -> tuple[str, ...]:
 def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.uint8]:
     """Three bands as an image (y, x, 4), stretched alike wherever the view is."""
     part = scene.select(bands)
-    image = np.zeros((*view.shape, 4), np.uint8)
-    valid = np.ones(view.shape, bool)
+    colors, alpha = np.zeros(view.shape, np.uint32), np.full(view.shape, _OPAQUE)
     dark = np.ones(view.shape, bool)
     parts = sorted(zip(part.files, stretch(part), (0, 1, 2), strict=True), key=_reading)
     # Bands that lie together are read together; repr, as NaN is not equal to NaN.
@@ -63,17 +65,23 @@ def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.ui
             nodata=found[0][0].nodata,
             resampling=Resampling.average,
         )
-        there = got.valid & np.isfinite(got.raw).all(axis=0)
-        zero = np.ones(there.shape, bool)
-        painted = np.zeros(got.raw.shape, np.uint8)
-        for band, ((file, limit, _), raw) in enumerate(zip(found, got.raw, strict=True)):
-            zero &= (raw == 0) if file.zero_may_be_nodata else False
-            painted[band] = _shown(raw, file, limit)
-        image[..., [place for _, _, place in found]] = np.moveaxis(got.onto(painted), 0, -1)
-        valid &= got.onto(there, False)
-        dark &= got.onto(zero, True)
-    image[..., 3] = (valid & ~dark) * np.uint8(255)
-    return image
+        there = got.valid
+        if got.raw.dtype.kind == "f":
+            there &= np.isfinite(got.raw).all(axis=0)
+        painted = np.zeros((*there.shape, 4), np.uint8)
+        for (file, limit, place), raw in zip(found, got.raw, strict=True):
+            painted[..., place] = _shown(raw, file, limit)
+        painted[..., 3] = there * np.uint8(255)
+        # Four bytes are looked up at once.
+        packed = got.onto(painted.view(np.uint32)[..., 0])
+        colors |= packed & ~_OPAQUE
+        alpha &= packed
+        if all(file.zero_may_be_nodata for file, _, _ in found):
+            dark &= got.onto(np.logical_not(got.raw.any(axis=0)), True)
+        else:
+            dark[:] = False
+    alpha[dark] = 0
+    return (colors | alpha)[..., None].view(np.uint8)
 
 
 def _shown(raw: NDArray, file: BandFile, limits: tuple[float, float]) -> NDArray[np.uint8]:

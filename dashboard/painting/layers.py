@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
@@ -23,7 +24,17 @@ from lulc.legend import Legend
 from lulc.runs import Run
 from lulc.suspects import LAYER
 
-__all__ = ["NOTHING", "OF_REFERENCE", "OVERLAYS", "Entry", "Order", "Picture", "Probe", "paint"]
+__all__ = [
+    "NOTHING",
+    "OF_REFERENCE",
+    "OVERLAYS",
+    "Entry",
+    "Order",
+    "Picture",
+    "Probe",
+    "paint",
+    "point",
+]
 
 #: Layers of a run that need no reference, and those that do.
 SUSPECTS = "Suspicious labels"
@@ -60,12 +71,22 @@ def paint(order: Order, view: View) -> Picture:
 
 
 def _over(picture: Picture, order: Order) -> Picture:
-    picture, run, view = _with_reference(picture, order), order.run, picture.view
-    if run is not None:
-        none = np.full(view.shape, NO_LABEL, np.uint16)
-        labels = none if picture.labels is None else picture.labels
-        picture = replace(picture, probe=certainty.probe(run, view, labels))
-    return _with_overlay(picture, order)
+    needed = order.overlay in OF_REFERENCE
+    return _with_overlay(_with_reference(picture, order) if needed else picture, order)
+
+
+def point(order: Order, view: View) -> Probe:
+    """What the pointer reads out on a view. Raises LulcError and rasterio's errors."""
+    run = order.run
+    if run is None:
+        return Probe(view)
+    labels, label_legend = np.full(view.shape, NO_LABEL, np.uint16), None
+    # A reference that does not fit stands in the way of nothing else.
+    with suppress(LulcError):
+        picture = _with_reference(Picture(view), order)
+        if picture.labels is not None:
+            labels, label_legend = picture.labels, picture.label_legend
+    return Probe(view, (*certainty.first_two(run, view), labels), run.legend, label_legend)
 
 
 def _place(order: Order, view: View) -> Place | None:
@@ -112,23 +133,17 @@ _MEANING = {
 
 
 def _with_reference(picture: Picture, order: Order) -> Picture:
-    """With the labels of the reference; one that does not fit stands in the way of no other."""
+    """With the labels of the reference, where there are a reference and a grid."""
     grid: GeoBox | None = None
     known: tuple[Legend, ...] = ()
     if order.run is not None:
         grid, known = _grid(order.run), (order.run.legend,)
     elif order.scene is not None:
         grid = order.scene.grid
-    wanted = order.overlay in OF_REFERENCE
-    if order.reference is None or grid is None or (order.run is None and not wanted):
+    if order.reference is None or grid is None:
         return picture
-    try:
-        labels = reference_labels(order.reference, grid, order.codes, known)
-        ids = label_ids(labels, order.reference.stat().st_mtime_ns, picture.view)
-    except LulcError:
-        if wanted:
-            raise
-        return picture
+    labels = reference_labels(order.reference, grid, order.codes, known)
+    ids = label_ids(labels, order.reference.stat().st_mtime_ns, picture.view)
     return replace(picture, labels=ids, label_legend=labels.legend)
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from dashboard.activity.tally import level
 from dashboard.mapping import warp
 from dashboard.mapping.warp import View
+from dashboard.painting import layers
 from dashboard.painting.composites import composite, composites
-from dashboard.painting.picture import Picture
+from dashboard.painting.picture import Order, Picture, Probe
 from dashboard.ramps import ramp
 from lulc.levels import LEVELS, levels
 from lulc.runs import Run
@@ -67,6 +68,11 @@ def paint(wanted: Wanted, view: View) -> Picture:
         overlay[..., :3] = np.moveaxis(np.rint(steps * (255 / (LEVELS - 1))), 0, -1)
         overlay[..., 3] = there * np.uint8(255)
     return replace(picture, overlay=overlay)
+
+
+def point(wanted: Wanted, view: View) -> Probe:
+    """What the pointer reads out on a view. Raises rasterio's errors."""
+    return layers.point(Order(run=wanted.run), view)
 
 
 def coloured(steps: NDArray[np.uint8], there: NDArray[np.bool_]) -> NDArray[np.uint8]:

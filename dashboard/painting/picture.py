@@ -60,18 +60,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Probe:
-    """What is read out under the pointer, one value for every second pixel each way."""
+    """What is read out under the pointer, near where it is."""
 
-    classes: NDArray[np.uint8]
-    """(y, x) class ids of the run, 255 where there is none."""
-    percent: NDArray[np.uint8]
-    """(y, x) the class's activation in per cent, 255 where there is none."""
-    second: NDArray[np.uint8]
-    """(y, x) id of the other class with the largest activation, 255 where there is none."""
-    second_percent: NDArray[np.uint8]
-    """(y, x) its activation in per cent, 255 where there is none."""
-    labels: NDArray[np.uint16]
-    """(y, x) codes of the reference, 65535 where there is none."""
+    view: View
+    """The pixels of the screen that were read."""
+    numbers: tuple[NDArray[np.integer], ...] = ()
+    """(y, x) each: the class id of the run, its activation in per cent, the other class with the
+    largest activation and that in per cent, 255 where there is none; and the code of the
+    reference, 65535 where there is none. Empty where there is nothing to read."""
+    legend: Legend | None = None
+    """Of the run."""
+    label_legend: Legend | None = None
+    """Of the reference."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,6 @@ class Picture:
     """(y, x) what an overlay of numbers shows, in per cent; 255 where there is none."""
     labels: NDArray[np.uint16] | None = None
     """(y, x) codes of the reference, 65535 where there is none."""
-    probe: Probe | None = None
-    """What the pointer reads out."""
     place: Place | None = None
     """The view in the scene's coordinates."""
     legend: Legend | None = None

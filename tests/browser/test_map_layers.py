@@ -131,6 +131,8 @@ def test_the_pointer_reads_class_runner_up_reference_and_place(page, address):
     page.mouse.move(704, 424, steps=3)
     for what in ("Second", "Reference", "EPSG:3067", "° N"):
         shown(page, what)
+    # Read where the pointer rests, and said without its being moved again.
+    shown(page, re.compile(r" (90|40) %$"))
     box = page.get_by_text("EPSG:3067").locator("visible=true").first.inner_text()
     east, north = (int(m) for m in re.findall(r"(\d+) m", box))
     found = the_map(page)["range"]
