@@ -10,7 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.util import edit_readonly
 
-from dashboard import address
+from dashboard import address, catalog
 from dashboard.address import Address
 from dashboard.keys import Keys
 from dashboard.pages.activations import Activations
@@ -131,6 +131,6 @@ def begin(state: State, shelf: Shelf) -> None:
         found = run.scene if run and run.scene in shelf.scenes else next(iter(shelf.scenes), "")
         state.scene = found
     if state.reference not in shelf.references:
-        state.reference = next(iter(shelf.references), "")
+        state.reference = catalog.reference_for(state.scene)
     if state.other and shelf.run(state.other) is None:
         state.other = ""

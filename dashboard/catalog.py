@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+import pyogrio
+from pyogrio.errors import DataSourceError
+from pyproj.exceptions import CRSError
 from rasterio.errors import RasterioError
-from shapely import Polygon
+from shapely import Polygon, box
 
 from lulc import config, region
 from lulc import unfinished as core
@@ -72,6 +75,29 @@ def scenes() -> dict[str, list[Path]]:
 
 def open_scene(name: str, reading: Reading = Reading()) -> Scene:
     """The scene of that name. Raises SceneError."""
+    return _opened(name, completed(name, reading))
+
+
+def completed(name: str, reading: Reading) -> Reading:
+    """How a scene is read: where neither its files nor the reading say the scale, as for the
+    newest run of it."""
+    try:
+        _opened(name, reading)
+    except SceneError:
+        known = None if reading.scale is not None else _calibration(name)
+        return replace(reading, scale=known[0], offset=known[1]) if known else reading
+    return reading
+
+
+def _calibration(scene: str) -> tuple[float, float] | None:
+    """Scale and offset that the newest run of a scene had for all of its bands."""
+    run = next((run for run in runs() if run.scene == scene), None)
+    bands = run.properties["lulc:scene"].get("bands", []) if run else []
+    known = {(float(band["scale"]), float(band["offset"])) for band in bands}
+    return known.pop() if len(known) == 1 else None
+
+
+def _opened(name: str, reading: Reading) -> Scene:
     paths = tuple(scenes().get(name, ()))
     stamps = tuple(path.stat().st_mtime_ns for path in paths)
     return _open_scene(name, paths, stamps, reading)
@@ -116,6 +142,31 @@ def references() -> dict[str, Path]:
         for entry in _entries("references")
         if entry.is_file() and entry.suffix.lower() in REFERENCE_SUFFIXES
     }
+
+
+def reference_for(scene: str, wanted: str = "") -> str:
+    """The reference that is wanted if it meets the scene, else the first that does; or none."""
+    place = footprints().get(scene)
+    known = references()
+    ordered = [name for name in (wanted, *known) if name in known]
+    return next((name for name in ordered if place and _meets(known[name], place)), "")
+
+
+def _meets(reference: Path, place: Polygon) -> bool:
+    """Whether a reference's box meets a place in Web Mercator."""
+    try:
+        found = _extent(reference, reference.stat().st_mtime_ns)
+    except (RasterioError, LulcError, OSError, DataSourceError, CRSError):
+        return False
+    return bool(found.intersects(place))
+
+
+@lru_cache(maxsize=256)
+def _extent(path: Path, stamp: int) -> Polygon:
+    if path.suffix.lower() in RASTER_SUFFIXES:
+        return _footprint(path, stamp)
+    about = pyogrio.read_info(path, force_total_bounds=True)
+    return Region(path.stem, box(*about["total_bounds"]), about["crs"]).to("EPSG:3857")
 
 
 def regions() -> list[str]:

@@ -10,6 +10,8 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from lulc import config
+
 #: Said wherever something simulated is shown.
 SIMULATED = "Simulated region, not real imagery"
 
@@ -84,7 +86,7 @@ def alert(**params: Any) -> pmui.Alert:
         visible=False,
         sizing_mode="stretch_width",
         margin=(4, 10),
-        sx={"padding": "0 10px", "& p": {"margin": 0}},
+        sx={"padding": "0 10px", "overflowWrap": "anywhere", "& p": {"margin": 0}},
         **{"severity": "info", "variant": "outlined", **params},
     )
 
@@ -92,6 +94,19 @@ def alert(**params: Any) -> pmui.Alert:
 def say(where: pmui.Alert, text: str, severity: str = "info") -> None:
     """Put words into an alert, or hide it when there are none."""
     where.param.update(object=text, severity=severity, visible=bool(text))
+
+
+def spoken(error: Exception) -> str:
+    """An error of lulc's in the page's words: fields for options, names in the workspace."""
+    text = str(error).replace(f"{config.workspace()}/", "")
+    for option, field in _FIELDS.items():
+        text = text.replace(option, field)
+    asked = any(option in str(error) for option in _FIELDS)
+    return f"{text}. These fields are under Advanced, at the left." if asked else text
+
+
+#: Where the page has a field for an option of the command line.
+_FIELDS = {"--bands": "Band names", "--scale": "Scale", "--offset": "Offset"}
 
 
 def heading(text: str) -> pn.pane.HTML:

@@ -8,6 +8,7 @@ from typing import Any
 
 import panel_material_ui as pmui
 
+from dashboard import catalog
 from dashboard.choosing import plan as plans
 from dashboard.choosing.devices import devices
 from dashboard.choosing.plan import Plan
@@ -56,6 +57,7 @@ class Form:
             styles={"height": "max-content", "max-height": "none"},  # not cut to the column's
         )  # fmt: skip
         state.param.watch(self._again, _CHOICES)
+        state.param.watch(self._refer, "scene")
         shelf.param.watch(self._lists, ["references", "cards"])
         shelf.param.watch(self._again, ["runs", "regions"])
         self._lists()
@@ -96,6 +98,13 @@ class Form:
         choose(self.reference, {"nothing": "", **{n: n for n in shelf.references}}, state.reference)
         self._describe()
 
+    async def _refer(self, *_: Any) -> None:
+        """Choose a reference that lies where the scene does."""
+        scene, wanted = self.state.scene, self.state.reference
+        found = await asyncio.to_thread(catalog.reference_for, scene, wanted)
+        if (self.state.scene, self.state.reference) == (scene, wanted):
+            self.state.reference = found
+
     def _describe(self) -> None:
         card = self.shelf.card(self.state.model)
         unusable = [text for text in self.shelf.cards.values() if isinstance(text, str)]
@@ -123,8 +132,9 @@ class Form:
         self.plan = plan
         self.region.show(plan)
         self.start.disabled = bool(plan.problem)
-        said = plan.problem or plan.warning
-        say(self.trouble, said, "info" if _only_a_hint(plan) else "warning")
+        said = plan.problem or ". ".join(text for text in (plan.warning, plan.note) if text)
+        quiet = _only_a_hint(plan) or not (plan.problem or plan.warning)
+        say(self.trouble, said, "info" if quiet else "warning")
 
     def _submit(self, _event: Any) -> None:
         out = plans.new_folder(self.state)

@@ -16,6 +16,7 @@ from dashboard.choosing import devices, regions
 from dashboard.choosing.coverage import missing
 from dashboard.choosing.estimate import Estimate, estimate
 from dashboard.state import NAMED, POLYGON, State
+from dashboard.ties import spoken
 from lulc import config
 from lulc.card import ModelCard
 from lulc.errors import LulcError
@@ -41,7 +42,9 @@ class Plan:
     problem: str = ""
     """Why it cannot start, in a sentence."""
     warning: str = ""
-    """What to know before starting."""
+    """What to see to before starting."""
+    note: str = ""
+    """What to know."""
 
     @property
     def width(self) -> int:
@@ -68,6 +71,15 @@ def reading(state: State) -> Reading:
     return Reading(state.bands, state.scale, state.offset)
 
 
+def _assumed(state: State) -> str:
+    """What the newest run of the scene tells of it, where nothing else does."""
+    given = reading(state)
+    known = catalog.completed(state.scene, given)
+    if known == given:
+        return ""
+    return f"read with scale {known.scale:.6g} and offset {known.offset:.6g}, as for its last run"
+
+
 def make(
     state: State,
     card: ModelCard | None,
@@ -80,8 +92,8 @@ def make(
     try:
         scene = catalog.open_scene(state.scene, reading(state))
     except LulcError as error:
-        return Plan(problem=str(error))
-    plan = Plan(scene)
+        return Plan(problem=spoken(error))
+    plan = Plan(scene, note=_assumed(state))
     try:
         plan = replace(plan, region=regions.chosen(state))
         window = plan.region.window(scene.grid) if plan.region else scene.whole()
@@ -91,12 +103,13 @@ def make(
         if empty == 1:
             return replace(plan, problem="The region has no data in this scene: choose another.")
         hole = f"{share(empty)} of the region has no data and stays empty" if empty else ""
-        plan = replace(plan, warning=". ".join(sentence(s) for s in (outside, hole) if s))
+        notes = ". ".join(sentence(s) for s in (hole, plan.note) if s)
+        plan = replace(plan, warning=sentence(outside), note=notes)
         if card is None:
             return replace(plan, problem="There is no model to classify with.")
         needed(scene, card)
     except LulcError as error:
-        return replace(plan, problem=sentence(str(error)))
+        return replace(plan, problem=sentence(spoken(error)))
     pixels = plan.width * plan.height
     kind = devices.kind(state.device)
     cost = estimate(pixels, card, kind, state.dtype, runs, cards or {})
@@ -122,7 +135,7 @@ def arguments(plan: Plan, state: State, out: Path) -> tuple[str, ...]:
         call += ["--crs", plan.region.crs] if plan.region.crs != "EPSG:4326" else []
     call += ["--tile", str(state.tile)] if state.tile else []
     call += ["--dtype", state.dtype] if state.dtype != "uint8" else []
-    return (*call, *reading(state).arguments())
+    return (*call, *catalog.completed(state.scene, reading(state)).arguments())
 
 
 def new_folder(state: State) -> Path:

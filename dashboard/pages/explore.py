@@ -24,7 +24,7 @@ from dashboard.running.job import Job
 from dashboard.running.progress import Progress
 from dashboard.shelf import Shelf
 from dashboard.state import State
-from dashboard.ties import SIMULATED, say, words
+from dashboard.ties import SIMULATED, say, spoken, words
 from lulc.errors import LulcError
 
 #: What changes the picture.
@@ -117,7 +117,7 @@ class Explore:
         try:
             scene = catalog.open_scene(state.scene, plans.reading(state)) if state.scene else None
         except LulcError as error:
-            trouble = str(error)
+            trouble = spoken(error)
         run = self.shelf.run(state.run)
         reference = self.shelf.references.get(state.reference)
         if state.overlay in layers.OF_REFERENCE and reference is None:

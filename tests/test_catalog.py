@@ -1,0 +1,100 @@
+"""What the workspace tells of a scene: how it is read, and which labels lie there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from rasterio.transform import from_origin
+
+from dashboard import catalog
+from dashboard.catalog import Reading
+from dashboard.choosing import plan as plans
+from dashboard.state import State
+from dashboard.ties import spoken
+from lulc.errors import SceneError
+
+
+def raster(path: Path, west: float, count: int = 1) -> Path:
+    """Whole numbers that could mean anything, 200 m a side."""
+    profile = {"driver": "GTiff", "width": 20, "height": 20, "count": count, "dtype": "uint16"}
+    place = {"crs": "EPSG:32633", "transform": from_origin(west, 5e6, 10, 10)}
+    with rasterio.open(path, "w", **profile, **place) as file:
+        file.write(np.arange(400 * count, dtype=np.uint16).reshape(count, 20, 20) + 1)
+        file.descriptions = ("B02", "B03", "B04")[:count]
+    return path
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Path:
+    """A scene whose files do not say what their numbers mean."""
+    monkeypatch.setenv("LULC_WORKSPACE", str(tmp_path))
+    for name in ("scenes", "references", "runs/earlier"):
+        (tmp_path / name).mkdir(parents=True)
+    raster(tmp_path / "scenes" / "plain.tif", 5e5, 3)
+    return tmp_path
+
+
+def add_run(workspace: Path, scales: list[float]) -> None:
+    """A run of the scene whose bands had these scales."""
+    bands = [{"name": f"B0{n}", "scale": s, "offset": -0.1} for n, s in enumerate(scales, 2)]
+    legend = {"name": "two", "classes": [{"id": 1, "name": "one", "color": "#000000"}]}
+    properties = {
+        "created": "2026-01-01T00:00:00+00:00", "mlm:name": "m", "lulc:legend": legend,
+        "lulc:scene": {"name": "plain", "bands": bands},
+    }  # fmt: skip
+    folder = workspace / "runs" / "earlier"
+    raster(folder / "map.tif", 5e5)
+    item = {"type": "Feature", "id": "earlier", "properties": properties}
+    (folder / "run.json").write_text(json.dumps(item))
+
+
+def test_a_scene_is_read_as_for_its_last_run_and_the_page_says_so(workspace):
+    with pytest.raises(SceneError, match="--scale"):
+        catalog.open_scene("plain")
+    add_run(workspace, [0.0001] * 3)
+    assert {(f.scale, f.offset) for f in catalog.open_scene("plain").files} == {(0.0001, -0.1)}
+    state = State(scene="plain", model="m")
+    plan = plans.make(state, None, [])
+    assert "read with scale 0.0001 and offset -0.1" in plan.note.lower()
+    call = plans.arguments(plan, state, workspace / "runs" / "new")
+    assert call[-4:] == ("--scale", "0.0001", "--offset", "-0.1")
+
+
+def test_what_is_said_goes_before_what_a_run_was_read_with(workspace):
+    add_run(workspace, [0.0001] * 3)
+    assert catalog.completed("plain", Reading(scale=0.5)) == Reading(scale=0.5)
+
+
+def test_bands_of_several_scales_say_nothing(workspace):
+    add_run(workspace, [0.0001, 0.0002, 0.0001])
+    assert catalog.completed("plain", Reading()) == Reading()
+
+
+def test_the_reference_chosen_first_lies_where_the_scene_does(workspace):
+    assert catalog.reference_for("plain") == ""
+    raster(workspace / "references" / "a-elsewhere.tif", 6e5)
+    (workspace / "references" / "b-broken.gpkg").write_text("nothing")
+    assert catalog.reference_for("plain") == ""
+    square = shapely.box(5e5, 5e6 - 100, 5e5 + 100, 5e6)
+    frame = gpd.GeoDataFrame({"code": [1]}, geometry=[square], crs="EPSG:32633")
+    frame.to_crs("EPSG:3035").to_file(workspace / "references" / "c-polygons.gpkg")
+    assert catalog.reference_for("plain") == "c-polygons"
+    raster(workspace / "references" / "d-raster.tif", 5e5)
+    assert catalog.reference_for("plain") == "c-polygons"
+    assert catalog.reference_for("plain", "d-raster") == "d-raster"
+    assert catalog.reference_for("plain", "a-elsewhere") == "c-polygons"
+
+
+def test_errors_are_said_in_the_words_of_the_page(workspace):
+    with pytest.raises(SceneError) as caught:
+        catalog.open_scene("plain")
+    said = spoken(caught.value)
+    assert str(workspace) not in said and "--" not in said
+    assert said.startswith("scenes/plain.tif") and "under Advanced" in said
+    assert spoken(SceneError("It is all sea.")) == "It is all sea."
