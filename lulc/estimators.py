@@ -6,6 +6,8 @@ probabilities, correct for it: Olofsson et al. 2014 (doi:10.1016/j.rse.2014.02.0
 strata are the classes of the map, Stehman 2014 (doi:10.1080/01431161.2014.930207) where they
 are not. Stehman's estimators are those of Olofsson when strata and classes coincide, so there
 is one implementation here. The finite population correction is left out: points are few.
+Beside the half-widths of these papers stand the intervals of `lulc.limits`, which hold the truth
+for rare classes too.
 """
 
 from __future__ import annotations
@@ -19,19 +21,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lulc import tables
+from lulc import limits, tables
 from lulc.errors import PointsError
+from lulc.limits import Z
 
 #: Said beside the counts. It is the literature's, and not that of a confusion matrix here.
 ORIENTATION = "rows are the map, columns the reference"
 
-#: Standard errors to either side that hold 95 % of a normal distribution.
-Z = 1.96
+#: How each interval beside a half-width was made.
+INTERVALS = (
+    "score and likelihood-ratio limits of stratified proportions, ratios by Donner and Zou 2012"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Areas:
-    """Estimates for k classes; NaN is undefined. Intervals are half-widths at 95 %."""
+    """Estimates for k classes; NaN is undefined.
+
+    A field that ends in `_interval` has from and to, at 95 %, and is the one to trust; one that
+    ends in `_ci` is the half-width of the symmetric interval of the literature.
+    """
 
     names: tuple[str, ...]
     """Names of the classes."""
@@ -44,19 +53,27 @@ class Areas:
     area: NDArray[np.float64]
     """(k,) areas of the classes on the ground, in the unit of `mapped`."""
     area_ci: NDArray[np.float64]
-    """(k,) their intervals."""
+    """(k,) their half-widths."""
+    area_interval: NDArray[np.float64]
+    """(k, 2) from and to."""
     users_accuracy: NDArray[np.float64]
     """(k,) of the area mapped as a class, the share that is it."""
     users_accuracy_ci: NDArray[np.float64]
-    """(k,) their intervals."""
+    """(k,) their half-widths."""
+    users_accuracy_interval: NDArray[np.float64]
+    """(k, 2) from and to."""
     producers_accuracy: NDArray[np.float64]
     """(k,) of the area that is a class, the share mapped as it."""
     producers_accuracy_ci: NDArray[np.float64]
-    """(k,) their intervals."""
+    """(k,) their half-widths."""
+    producers_accuracy_interval: NDArray[np.float64]
+    """(k, 2) from and to."""
     overall_accuracy: float
     """Share of the area that is mapped right."""
     overall_accuracy_ci: float
-    """Its interval."""
+    """Its half-width."""
+    overall_accuracy_interval: NDArray[np.float64]
+    """(2,) from and to."""
     unit: str | None = None
     """Unit of the areas: 'ha', or None where the counts came without one."""
     strata: int | None = None
@@ -69,6 +86,7 @@ class Areas:
             **columns,
             "overall_accuracy": _number(self.overall_accuracy),
             "overall_accuracy_ci": _number(self.overall_accuracy_ci),
+            "overall_accuracy_interval": _pair(self.overall_accuracy_interval),
             "classes": [
                 {"id": i, "name": name, **{column: columns[column][k] for column in _COLUMNS}}
                 for k, (i, name) in enumerate(zip(self.ids, self.names, strict=True))
@@ -81,30 +99,35 @@ class Areas:
             "method": "Olofsson et al. 2014"
             if self.strata is None
             else f"Stehman 2014, {self.strata} strata other than the classes of the map",
+            "interval_method": INTERVALS,
         }
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        head = ["id", "class", f"mapped{unit}", f"area{unit}", "±", "user's", "±"]
-        rows = [[*head, "producer's", "±", "points"]]
-        points = self.counts.sum(axis=1)
-        for k, (i, name) in enumerate(zip(self.ids, self.names, strict=True)):
-            sizes = (self.mapped[k], self.area[k], self.area_ci[k])
-            ratios = (
-                self.users_accuracy[k],
-                self.users_accuracy_ci[k],
-                self.producers_accuracy[k],
-                self.producers_accuracy_ci[k],
-            )
-            cells = [*map(_size, sizes), *(tables.number(_number(r)) for r in ratios)]
-            rows.append([str(i), tables.short(name), *cells, str(points[k])])
-        overall, half = map(_number, (self.overall_accuracy, self.overall_accuracy_ci))
+        data = self.to_dict()
+        head = ["id", "class", f"mapped{unit}", f"area{unit}", "95 %", "user's", "95 %"]
+        rows = [[*head, "producer's", "95 %", "points"]]
+        widths = [["id", "class", "area", "user's", "producer's"]]
+        for c, points in zip(data["classes"], self.counts.sum(axis=1), strict=True):
+            name = [str(c["id"]), tables.short(c["name"])]
+            cells = [_size(c["mapped"]), _size(c["area"]), _range(c["area_interval"])]
+            for key in ("users_accuracy", "producers_accuracy"):
+                cells += [tables.number(c[key]), tables.interval(c[f"{key}_interval"])]
+            rows.append([*name, *cells, str(points)])
+            ratios = (c["users_accuracy_ci"], c["producers_accuracy_ci"])
+            widths.append([*name, _size(c["area_ci"]), *map(tables.number, ratios)])
+        overall, half = (data[f"overall_accuracy{end}"] for end in ("", "_ci"))
         return "\n".join(
             [
                 *tables.aligned(rows),
                 "",
-                f"Overall accuracy {tables.number(overall)} ± {tables.number(half)}, "
-                f"{points.sum():,} points; ± are 95 % intervals.",
+                f"Overall accuracy {tables.number(overall)} "
+                f"({tables.interval(data['overall_accuracy_interval'])}), "
+                f"{data['points']:,} points; 95 % intervals.",
+                "",
+                f"± of {data['method']}, which is too narrow for rare classes "
+                f"(overall accuracy {tables.number(overall)} ± {tables.number(half)}):",
+                *tables.aligned(widths),
             ]
         )
 
@@ -114,10 +137,13 @@ _COLUMNS = (
     "mapped",
     "area",
     "area_ci",
+    "area_interval",
     "users_accuracy",
     "users_accuracy_ci",
+    "users_accuracy_interval",
     "producers_accuracy",
     "producers_accuracy_ci",
+    "producers_accuracy_interval",
 )
 
 
@@ -163,6 +189,10 @@ def estimate(
             "label some there"
         )
     used = sizes > 0
+    classwise = np.eye(k, dtype=bool)
+    same = np.array_equal(sizes, areas) and not split.sum(axis=2)[~classwise].any()
+    on_map = classwise if same else np.ones((len(sizes), k), bool)
+    held = limits.intervals(split[used], sizes[used], on_map[used])
     split, sizes, points = split[used], sizes[used], points[used]
     share = split / points[:, None, None]
     right = share[:, range(k), range(k)]
@@ -180,12 +210,16 @@ def estimate(
         table,
         area,
         Z * area_sd,
+        held["area"],
         users,
         Z * users_sd,
+        held["users_accuracy"],
         producers,
         Z * producers_sd,
+        held["producers_accuracy"],
         float(overall[0] / total),
         float(Z * overall_sd[0] / total),
+        held["overall_accuracy"],
         unit,
         None if strata is None else len(sizes),
     )
@@ -278,9 +312,17 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _listed(values: NDArray) -> list[float | None]:
-    return [_number(value) for value in values]
+def _listed(values: NDArray) -> list[Any]:
+    return [_number(value) if np.ndim(value) == 0 else _pair(value) for value in values]
 
 
-def _size(value: float) -> str:
-    return f"{value:,.0f}" if np.isfinite(value) else tables.UNDEFINED
+def _pair(interval: NDArray[np.float64]) -> list[float] | None:
+    return [float(end) for end in interval] if np.isfinite(interval).all() else None
+
+
+def _size(value: float | None) -> str:
+    return tables.UNDEFINED if value is None else f"{value:,.0f}"
+
+
+def _range(interval: Sequence[float]) -> str:
+    return "–".join(map(_size, interval))

@@ -41,7 +41,7 @@ HOUSE = {
         "bootstrap blocks boundary generalised levels reliability ranking histograms attainable "
         "parts scores evaluation compare"
     ),
-    "areas": "census pointfiles points estimators areas",
+    "areas": "census pointfiles points limits estimators areas",
     "wrong labels": "patches patchsearch suspects",
     "entrances": "cluster serve demo cli",
 }
