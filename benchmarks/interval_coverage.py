@@ -125,9 +125,15 @@ def main(repetitions: int = 200) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no interval
                 shares = np.nanmean(rows, axis=0) * 100
-            without = np.isnan(rows).mean() * 100
-            said = " ".join(f"{share:3.0f}" for share in shares)
-            print(f"{way:12} {said}   ({without:.1f} % without)")
+            print(f"{way:12} {shown(shares)}")
+            given = (1 - np.isnan(rows).mean(axis=0)) * 100
+            if (given < 100).any():
+                print(f"{'  given':12} {shown(given)}")
+
+
+def shown(percent: NDArray[np.float64]) -> str:
+    """Whole percents in columns; a dash for none."""
+    return " ".join(f"{share:3.0f}" if share == share else "  –" for share in percent)
 
 
 if __name__ == "__main__":

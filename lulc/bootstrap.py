@@ -8,18 +8,20 @@ same kind, of which the region is a part.
 
 The interval is the studentised one (Efron and Tibshirani 1993, chapter 12.5): each draw's deviation
 in units of its own standard error, which for a ratio of sums is in closed form (the delta method).
-It holds its level with fewer blocks than percentiles do (docs/benchmarks.md). The paired
-difference of two maps draws the same blocks for both.
+It holds its level with fewer blocks than percentiles do (docs/benchmarks.md), and is widened as
+Student's distribution is, by the blocks that a score rests on. The paired difference of two maps
+draws the same blocks for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri, stdtrit
 
 from lulc.counts import RATIOS, ratio
 
@@ -35,6 +37,11 @@ SEED = 0
 #: Blocks that a score must rest on to get an interval, and that it should rest on. Blocks are
 #: counted as Kish (1965) counts unequal weights: (sum of weights)^2 / sum of squares.
 LEAST_BLOCKS, FEW_BLOCKS = 8, 20
+
+#: Pixels, and blocks as Kish counts them, that one map has wrong and the other right, which the
+#: difference of a ratio must rest on to get an interval. Two precisions of 0.999 may differ by
+#: a pixel; most regions then have no trace of what now and then makes the difference.
+LEAST_DIFFERING, LEAST_DIFFERING_BLOCKS = 30, 4
 
 #: Share of the draws in which a score must be defined for its interval to be.
 _DEFINED = 0.9
@@ -53,6 +60,9 @@ class Bounds:
     """By `RATIOS`: (group, 2)."""
     averages: dict[str, Floats]
     """By 'accuracy', 'macro_f1', 'weighted_f1' and so on: (2,)."""
+    alike: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """Of differences, by `RATIOS`: (group,), where the maps differ in too few pixels or blocks
+    for an interval."""
 
     def of_group(self, index: int) -> dict[str, list[float] | None]:
         """By `precision_ci` and so on, from and to as JSON; None where undefined."""
@@ -109,6 +119,18 @@ class Units:
             mean = there.size / (1 / there).sum() if there.size else np.nan
             averages += [mean, ratios[self.accuracy]]
         return np.concatenate([ratios, averages])
+
+    @property
+    def widening(self) -> Floats:
+        """(score,): what Student's distribution has an interval wider by than the normal one,
+        with one degree of freedom less than there are blocks that the score rests on."""
+        upper = 1 - (1 - LEVEL) / 2
+        return stdtrit(np.fmax(self.effective - 1, 1), upper) / ndtri(upper)
+
+    @property
+    def wrong(self) -> Floats:
+        """(block, score): pixels that keep each ratio from being 1."""
+        return self.below - self.above
 
     @property
     def support(self) -> slice:
@@ -199,7 +221,8 @@ def intervals(
     blocks = Units(matrices[matrices.any(axis=(1, 2))])
     draws = _draws(len(blocks.matrices), resamples, seed)
     scores = blocks.scores(draws)
-    bounds = _studentised(scores.values, _errors(draws, scores.terms, scores.pulls()), stretch)
+    errors = _errors(draws, scores.terms, scores.pulls())
+    bounds = _studentised(scores.values, errors, stretch * blocks.widening)
     bounds = np.clip(bounds, 0, 1)
     bounds[~(blocks.effective >= LEAST_BLOCKS)] = np.nan
     return _named(bounds, blocks.groups)
@@ -224,11 +247,22 @@ def differences(
     old, new = first.scores(draws), second.scores(draws)
     terms = [*new.terms, *((-weight, column) for weight, column in old.terms)]
     pulls = (one - other for one, other in zip(new.pulls(), old.pulls(), strict=True))
-    bounds = _studentised(new.values - old.values, _errors(draws, terms, pulls), stretch)
+    wider = stretch * np.fmax(first.widening, second.widening)
+    bounds = _studentised(new.values - old.values, _errors(draws, terms, pulls), wider)
     bounds = np.clip(bounds, -1, 1)
     few = np.minimum(first.effective, second.effective)
+    alike = _alike(abs(second.wrong - first.wrong)) & (few[: first.wrong.shape[1]] >= LEAST_BLOCKS)
     bounds[~(few >= LEAST_BLOCKS)] = np.nan
-    return _named(bounds, first.groups)
+    bounds[: len(alike)][alike] = np.nan
+    named = {name: alike[part] for name, part in zip(RATIOS, first.parts, strict=True)}
+    return replace(_named(bounds, first.groups), alike=named)
+
+
+def _alike(differing: Floats) -> NDArray[np.bool_]:
+    """(score,): whether pixels that differ, (block, score), are too few or in too few blocks."""
+    pixels = differing.sum(axis=0)
+    blocks = ratio(pixels**2, (differing**2).sum(axis=0))
+    return ~((pixels >= LEAST_DIFFERING) & (blocks >= LEAST_DIFFERING_BLOCKS))
 
 
 def _draws(number: int, resamples: int, seed: int) -> Floats:
@@ -253,7 +287,7 @@ def _errors(draws: Floats, terms: list[tuple[Floats, Floats]], pulls: Iterator[F
     return np.sqrt(squares * (number / max(number - 1, 1)))
 
 
-def _studentised(values: Floats, errors: Floats, stretch: float) -> Floats:
+def _studentised(values: Floats, errors: Floats, stretch: ArrayLike) -> Floats:
     """Intervals (score, 2) of the first draw's values; NaN where the draws do not tell."""
     told = (errors > _NOTHING) & ~np.isnan(values)
     with np.errstate(invalid="ignore"):
@@ -263,7 +297,7 @@ def _studentised(values: Floats, errors: Floats, stretch: float) -> Floats:
     tail = (1 - LEVEL) / 2
     if usable.any():
         low, high = np.nanquantile(deviations[:, usable], [tail, 1 - tail], axis=0)
-        middle, error = values[0, usable], errors[0, usable] * stretch
+        middle, error = values[0, usable], (errors[0] * stretch)[usable]
         bounds[usable] = np.column_stack([middle - high * error, middle - low * error])
     return bounds
 

@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 from lulc import tables
 from lulc.activations import Activations
-from lulc.bootstrap import Bounds
+from lulc.bootstrap import LEAST_DIFFERING, Bounds
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
@@ -31,6 +31,12 @@ METRICS = ("precision", "recall", "f1", "iou")
 
 #: Marks a difference whose interval excludes 0.
 DIFFERS = "*"
+
+#: Said before the ratios whose differences have no interval.
+ALIKE = (
+    f"No interval of a difference where fewer than {LEAST_DIFFERING} pixels, or hardly more than a "
+    "few blocks, are right in one map and wrong in the other:"
+)
 
 #: Said beside every matrix of transitions.
 TRANSITION_ORIENTATION = "rows are run A, columns run B"
@@ -113,8 +119,21 @@ class Comparison:
                 "matrix": moved.matrix.tolist(),
                 "orientation": TRANSITION_ORIENTATION,
             },
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.without_interval],
         }
+
+    @property
+    def without_interval(self) -> tuple[str, ...]:
+        """Why differences have no interval though enough blocks tell of both scores."""
+        if self.a is None or self.bounds is None:
+            return ()
+        alike = np.array([self.bounds.alike[metric] for metric in METRICS])
+        listed = [
+            group.name if same.all() else f"{group.name} ({', '.join(np.array(METRICS)[same])})"
+            for group, same in zip(self.a.groups, alike.T, strict=True)
+            if same.any()
+        ]
+        return (f"{ALIKE} {', '.join(listed)}.",) if listed else ()
 
     def __str__(self) -> str:
         lines = [f"A {self.name_a}", f"B {self.name_b}"]
@@ -142,7 +161,7 @@ class Comparison:
             lines += ["", *tables.aligned(rows)]
             if self.bounds is not None:
                 lines.append(f"{DIFFERS}: the interval of the difference does not hold 0.")
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*lines, *data["notes"]])
 
 
 def compare(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
+from scipy import stats
 
 from lulc.blocks import SpatialBlocks
 from lulc.bootstrap import LEAST_BLOCKS, Units, _errors, differences, intervals
@@ -214,3 +215,38 @@ def test_independent_blocks_give_the_textbook_interval():
     assert (low, high) == pytest.approx(
         (right.mean() / 100 - half, right.mean() / 100 + half), abs=half / 10
     )
+
+
+def test_few_blocks_widen_an_interval_as_student_does():
+    """Twice the blocks of the same: narrower by the root of 2, and by the quantiles of t."""
+    rng = np.random.default_rng(1)
+    right = rng.binomial(100, 0.7, 12)
+    matrices = np.zeros((12, 2, 2), int)
+    matrices[:, 0, 0], matrices[:, 0, 1] = right, 100 - right
+    units = Units(matrices)
+    assert units.widening[units.accuracy] == pytest.approx(stats.t.ppf(0.975, 11) / 1.959964)
+    assert Units(np.repeat(matrices, 100, axis=0)).widening[units.accuracy] < 1.002
+
+
+def test_a_difference_of_a_few_pixels_has_no_interval():
+    """Two precisions of 0.999: a pixel here and there, or many in a single block, tell nothing."""
+    rng = np.random.default_rng(2)
+    first = np.zeros((200, 2, 2), int)
+    first[:, 0, 0], first[:, 1, 1] = 1000, rng.integers(300, 500, 200)
+    first[::20, 1, 0] = 1
+    first[:, 0, 1] = rng.integers(20, 60, 200)
+
+    def moved(blocks, pixels):
+        second = first.copy()
+        second[blocks, 1, 0] += pixels
+        second[blocks, 1, 1] -= pixels
+        second[:, 0, 1] -= 10
+        second[:, 0, 0] += 10
+        return differences(first, second)
+
+    for few in (moved(slice(0, 5), 1), moved(slice(0, 1), 90)):
+        assert np.isnan(few.ratios["precision"][0]).all() and few.alike["precision"][0]
+        assert not np.isnan(few.ratios["precision"][1]).any() and not few.alike["precision"][1]
+        assert not np.isnan(few.averages["macro_precision"]).any()
+    enough = moved(slice(0, 90), 1)
+    assert not np.isnan(enough.ratios["precision"][0]).any() and not enough.alike["precision"][0]

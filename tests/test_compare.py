@@ -185,6 +185,9 @@ def test_differences_have_intervals(run, tmp_path):
         assert 0 < low < c[key] < high and c[f"{key}_differs"] is True
     # What is alike in both has no difference that could vary.
     assert rows[6]["f1"] == 0 and rows[6]["f1_ci"] is None and rows[6]["f1_differs"] is None
+    [said] = data["notes"]
+    assert "fewer than 30 pixels" in said and rows[6]["name"] in said and said in str(found)
+    assert rows[5]["name"] not in said.replace(f"{rows[5]['name']} (precision)", "")
     assert "does not hold 0" in str(found) and "*" in str(found)
     back = compare(*pair[::-1], reference).to_dict()["accuracy_ci"]
     assert back == pytest.approx([-bound for bound in data["accuracy_ci"][::-1]])
