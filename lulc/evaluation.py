@@ -145,12 +145,17 @@ def evaluate_labels(
         "codes_named": codes,
         "layer": layer,
         "mask": mask is not None,
+        "block": block,
+        "block_side": None,
+        "mmu": None,
     }
     kept = dict(found.parts)
     if found.blocks is not None:
-        kept["intervals"] = found.blocks.sized(block)
+        kept["intervals"] = blocks = found.blocks.sized(block)
+        chosen["block_side"] = blocks.side
     if mmu is not None:
-        kept["generalised"] = Generalised.of(strips, None if mmu == "reference" else mmu)
+        kept["generalised"] = smooth = Generalised.of(strips, None if mmu == "reference" else mmu)
+        chosen["mmu"] = smooth.mmu
     return replace(found, reference=file_facts(Path(reference)), choices=chosen, parts=kept)
 
 
@@ -203,10 +208,11 @@ def evaluate(
         mmu=mmu,
     )
     outline = None if region is None else region.to_dict()
-    found = replace(found, choices={**found.choices, "region": outline})
+    band = None if label_accuracy is None else list(label_accuracy)
+    found = replace(found, choices={**found.choices, "region": outline, "label_accuracy": band})
     if label_accuracy is not None:
-        band = Attainable.of(found, *label_accuracy)
-        found = replace(found, parts={**found.parts, "attainable": band})
+        attainable = Attainable.of(found, *label_accuracy)
+        found = replace(found, parts={**found.parts, "attainable": attainable})
     if region is None:
         found.save(evaluation_path(opened.path, level))
     return found

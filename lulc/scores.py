@@ -44,7 +44,8 @@ class Evaluation(Counts):
     leakage: Leakage | None = None
     """The counts by zones; None where the model does not say where it was trained."""
     choices: Mapping[str, Any] = field(default_factory=dict)
-    """What was chosen beside level and codes: roll-up, crosswalks, layer, mask, region."""
+    """What was chosen beside level and codes: roll-up, crosswalks, layer, mask, blocks, minimum
+    mapping unit, region, accuracy of the labels."""
     parts: Mapping[str, Part] = field(default_factory=dict)
     """What else was counted on the same pixels, by the names of `lulc.parts.PARTS`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import operator
 
 import jsonschema
 import numpy as np
@@ -92,6 +93,94 @@ def test_an_evaluation_is_what_the_schema_says(run, reference, level):
     assert zones["unseen"]["matrix"] == data["matrix"] and counted > data["pixels"]["scored"]
 
 
+@pytest.fixture(scope="module")
+def document(run):
+    """A document with every part that there is, as JSON."""
+    found = evaluate(run, run.parent / "clc.tif", mmu=0.5, label_accuracy=(0.7, 0.8), block=160)
+    return json.dumps(found.to_dict())
+
+
+def test_every_part_is_what_the_schema_says(run, document):
+    data = valid(json.loads(document))
+    assert set(PARTS) <= set(data) and data["generalised"]["mmu"] == 0.5
+    choices = data["choices"]
+    assert set(choices) == set(DOCUMENT["properties"]["choices"]["properties"])
+    assert (choices["block"], choices["mmu"], choices["label_accuracy"]) == (160, 0.5, [0.7, 0.8])
+    assert choices["block_side"] == data["intervals"]["side"] >= 160
+    plain = valid(evaluate(run, run.parent / "truth.tif").to_dict())["choices"]
+    assert plain["block"] is plain["mmu"] is plain["label_accuracy"] is None
+    assert plain["block_side"] > 0
+
+
+@pytest.mark.parametrize("reference", [5, 255])
+def test_undefined_figures_are_too(run, tmp_path, reference):
+    """One class only, which nothing on the map need be: ratios of nothing are null everywhere."""
+    with rasterio.open(run.parent / "truth.tif") as file:
+        profile = file.profile
+    ids = np.full((1, *SHAPE), 255, np.uint8)
+    ids[:, :40, 30:] = 5
+    if reference == 255:
+        ids[:, 20:, 50:] = 6
+    with rasterio.open(tmp_path / "one.tif", "w", **profile) as file:
+        file.write(ids)
+        file.update_tags(LULC_LEGEND="lulc13")
+    data = valid(evaluate(run, tmp_path / "one.tif", label_accuracy=(0.05, 0.5)).to_dict())
+    absent = [c["id"] not in (5, 6) for c in data["classes"]]
+    for gone, row in zip(absent, data["activations"]["classes"], strict=True):
+        assert (row["ranking"]["average_precision"] is None) == (
+            gone or (row["id"] == 6 and reference == 5)
+        )
+    assert data["attainable"]["macro_f1"]["symmetric"][0] is None
+
+
+def places(data, path=()):
+    """Every value of a document that is no object or array, with its path."""
+    pairs = data.items() if isinstance(data, dict) else enumerate(data)
+    for key, value in pairs:
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        (("boundary", "curve", 0, "accuracy"), 1.2),
+        (("boundary", "curve", 0, "matrix", 0, 0), -1),
+        (("boundary", "interior", "macro_f1"), "high"),
+        (("intervals", "sheets", 0, "matrices", 0), "0:0"),
+        (("intervals", "stretch"), 0.5),
+        (("intervals", "correlation", 0, 0, "correlation"), 3),
+        (("generalised", "matrix", 0, 0), 0.5),
+        (("activations", "overall", "ece"), 2),
+        (("activations", "classes", 0, "ranking", "best_f1"), -0.1),
+        (("activations", "classes", 0, "calibration", "curve", 3, "pixels"), None),
+        (("activations", "classes", 0, "counts", 1, 250), 1.5),
+        (("attainable", "classes", 0, "f1", "symmetric", 0), 1.5),
+        (("attainable", "label_accuracy", 0), None),
+        (("choices", "mmu"), 0),
+        (("leakage", "unseen", "pixels", "scored"), -1),
+    ],
+)
+def test_the_schema_is_strict_about_the_parts(document, path, wrong):
+    def forged(change):
+        data = json.loads(document)
+        place = data
+        for key in path[:-1]:
+            place = place[key]
+        change(place)
+        with pytest.raises(jsonschema.ValidationError):
+            valid(data)
+
+    *_, last = path
+    forged(lambda place: operator.setitem(place, last, wrong))
+    if isinstance(last, str):
+        forged(lambda place: place.update(more=1))
+    if isinstance(last, str) and path[0] != "choices":
+        forged(lambda place: place.pop(last))
+
+
 def test_a_region_and_an_empty_zone_are_too(run):
     right = Region.box((500400, 6700000, 500640, 6700640), "EPSG:3067")
     found = evaluate(run, run.parent / "truth.tif", region=right)
@@ -99,13 +188,37 @@ def test_a_region_and_an_empty_zone_are_too(run):
     assert data["choices"]["region"]["name"] == "box" and data["leakage"]["seen"] is None
 
 
-def test_everything_can_be_computed_from_the_counts(run):
-    """Figures in the file do not count: without them it reads the same."""
-    data = evaluate(run, run.parent / "clc.tif").to_dict()
-    forged = json.loads(json.dumps(data)) | {"accuracy": 2, "macro_f1": 7, "shares": {}}
-    for row in forged["classes"]:
-        row |= {"f1": 5, "support": -1}
-    assert Evaluation.from_dict(forged).to_dict() == data
+#: What in the parts is counted, or says what was counted; all else follows from it.
+COUNTED = {
+    "matrix", "counts", "sums", "squares", "rounded", "labels", "label_accuracy", "mmu", "given",
+    "sheets", "id", "name", "color", "members", "codes", "pixel", "halo",
+}  # fmt: skip
+
+
+def counted(path):
+    """Whether the value at a path is a count or a name, and no figure."""
+    if path[0] in ("schema", "level", "legend", "codes", "reference", "choices", "notes"):
+        return True
+    if {"pixels", "ignored"} & set(path[:-1]) and path[-1] != "share":
+        return True
+    return path[-1] == "orientation" or bool(COUNTED & set(path))
+
+
+def test_everything_can_be_computed_from_the_counts(document):
+    """Figures in the file do not count: whatever they are changed to, it reads the same."""
+    data, forged = json.loads(document), json.loads(document)
+    changed = 0
+    for path, value in places(data):
+        if not counted(path) and value is not None:
+            place = forged
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = "forged" if isinstance(value, str) else -7
+            changed += 1
+    assert changed > 1000
+    for part in ("boundary", "intervals", "generalised", "activations", "attainable", "leakage"):
+        assert forged[part] != data[part]
+    assert json.loads(json.dumps(Evaluation.from_dict(forged).to_dict())) == data
 
 
 def test_what_is_not_an_evaluation_is_refused(run):
