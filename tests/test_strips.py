@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import operator
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from rasterio.windows import Window
 
 from lulc import strips as strips_module
 from lulc.activations import Activations, probabilities, summed
+from lulc.boundary import BoundaryTally
 from lulc.errors import ReferenceDataError
 from lulc.evaluation import Evaluation, count
 from lulc.grouping import common_grouping
@@ -37,9 +41,10 @@ class StripedZones:
     grid: GeoBox
     nowhere: bool = False
     halo: int = 3
+    left: int = 0
 
     def read(self, window):
-        columns = np.arange(window.col_off, window.col_off + window.width)
+        columns = np.arange(window.col_off, window.col_off + window.width) + self.left
         zone = np.where((columns < 30) | self.nowhere, SEEN, UNSEEN).astype(np.uint8)
         return np.broadcast_to(zone, (int(window.height), int(window.width)))
 
@@ -227,6 +232,83 @@ def test_strips_of_any_height_give_the_same(tmp_path_factory, slab, strip, zones
         parts = count(strips, list(PARTS))
     assert "activations" in whole.parts
     same(parts.to_dict(), whole.to_dict())
+
+
+def part_of(strips, window, margin=0):
+    """The strips of a window alone, as if it were a file of its own; with a margin, that is read
+    and not scored."""
+    height, width = strips.prediction.grid.shape
+    left, top = max(0, window.col_off - margin), max(0, window.row_off - margin)
+    right = min(width, window.col_off + window.width + margin)
+    bottom = min(height, window.row_off + window.height + margin)
+    grown = Window(left, top, right - left, bottom - top)
+    prediction, reference = (m.crop(grown) for m in (strips.prediction, strips.reference))
+    core = np.full(prediction.grid.shape, 255, np.uint8)
+    rows, columns = window.row_off - top, window.col_off - left
+    core[rows : rows + window.height, columns : columns + window.width] = 1
+    zones = strips.zones and replace(strips.zones, grid=prediction.grid, left=left)
+    return replace(
+        strips,
+        prediction=prediction,
+        reference=reference,
+        mask=LabelMap.from_array(core, prediction.grid, LULC13) if margin else None,
+        zones=zones,
+        activations=strips.activations.crop(grown),
+    )
+
+
+def patchy_strips(path, zones):
+    """The map of `map_file`, and a reference with patches, so that distances differ."""
+    strips = strips_of(path, zones=StripedZones(GRID) if zones else None)
+    codes = np.kron(strips.reference.read()[:10, :4], np.ones((15, 15), np.uint16))
+    return replace(strips, reference=LabelMap.from_array(codes, GRID, replace(CLC, detail=20.0)))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.sets(st.integers(1, SHAPE[0] - 1), max_size=2),
+    st.sets(st.integers(1, SHAPE[1] - 1), max_size=2),
+    st.booleans(),
+)
+def test_areas_scored_apart_add_up(tmp_path_factory, rows, columns, zones):
+    """Any division in windows, each as if it were a file of its own: the counts of the whole."""
+    folder = tmp_path_factory.mktemp("map")
+    map_file(folder / "map.tif")
+    strips = patchy_strips(folder / "map.tif", zones)
+    tops, lefts = [0, *sorted(rows), SHAPE[0]], [0, *sorted(columns), SHAPE[1]]
+    windows = [
+        Window(left, top, right - left, bottom - top)
+        for top, bottom in pairwise(tops)
+        for left, right in pairwise(lefts)
+    ]
+    whole = count(strips, list(PARTS))
+    margin = BoundaryTally(strips).margin
+    alone = [count(part_of(strips, window)) for window in windows]
+    assert reduce(operator.add, alone).to_dict() == count(strips).to_dict()
+    # Tallies of every pixel add up whatever is around them; distances need what is around.
+    for names, halo in ((["activations", "intervals"], 0), (["boundary"], margin)):
+        parts = [counted(part_of(strips, window, halo), names, whole) for window in windows]
+        for name in names:
+            found = reduce(operator.add, [part[name] for part in parts])
+            if name == "intervals":
+                matrices = [sheet.matrices.sum(axis=(0, 1)) for sheet in found.sheets]
+                assert (sum(matrices) == whole.matrix).all()
+            else:
+                same(found.to_dict(), whole.parts[name].to_dict())
+    # Without what is around, no pixel is lost, and none is farther from a boundary.
+    bare = [counted(part_of(strips, window), ["boundary"], whole)["boundary"] for window in windows]
+    both = reduce(operator.add, bare), whole.parts["boundary"]
+    near, far = (part.matrices.sum(axis=(1, 2)) for part in both)
+    assert near.sum() == far.sum() and (np.cumsum(near) >= np.cumsum(far)).all()
+
+
+def counted(strips, names, whole):
+    """Parts of these names on the pixels that the whole is scored by."""
+    unseen = whole.leakage is None or whole.leakage.only_unseen
+    strips = replace(strips, only_unseen=unseen)
+    tallies = {name: PARTS[name].tally(strips) for name in names}
+    strips.count(list(tallies.values()))
+    return {name: tally.result() for name, tally in tallies.items()}
 
 
 def same(found, expected):
