@@ -6,6 +6,8 @@ A map at 10 m in EPSG:3067 and a CORINE-like reference at 25 m in EPSG:3035, bot
 Counting: the same two arrays in memory, until every score is there; the matrices are compared.
 The whole way: reading, warping and counting two files, each size in a process of its own so
 that its peak memory is its own.
+Parts: what counting each part of `lulc.parts` beside the matrix takes, with `uint8` activations;
+the histograms also as they are counted for a `float32` map.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter, process_time
+from unittest import mock
 
 import click
 import numpy as np
@@ -27,10 +30,15 @@ from rasterio.windows import Window
 from sklearn.metrics import classification_report, confusion_matrix
 
 from benchmarks.timing import interleaved, machine, ratios
-from lulc.evaluation import confusion, evaluate_labels
+from lulc.activations import Activations
+from lulc.evaluation import confusion, count, evaluate_labels
 from lulc.grouping import common_grouping
+from lulc.histograms import HistogramTally
+from lulc.histograms import count as histogram
 from lulc.legend import Legend, crosswalk
+from lulc.mapfile import MapFormat
 from lulc.reference import LabelMap, open_reference
+from lulc.strips import Strip, Strips
 
 LULC13, CLC = Legend.load("lulc13"), Legend.load("clc")
 
@@ -38,6 +46,9 @@ LULC13, CLC = Legend.load("lulc13"), Legend.load("clc")
 PATCH, WRONG = 12, 0.25
 
 WAYS = ("lulc", "scikit-learn")
+
+#: Parts that are counted strip by strip.
+COUNTED = ("intervals", "boundary", "activations")
 
 
 def write(path: Path, grid: GeoBox, legend: Legend, ids: np.ndarray) -> None:
@@ -130,6 +141,59 @@ def peak() -> float:
     return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
 
 
+#: Pixels of the map that parts are counted on: rows and columns.
+PARTS_SHAPE = (1536, 2048)
+
+
+def parts(folder: Path) -> None:
+    """Processor seconds of the matrix alone, and with each part, of one map with activations."""
+    random = np.random.default_rng(0)
+    rows, columns = PARTS_SHAPE
+    codes = [pair for pair in crosswalk("clc", "lulc13").pairs if pair in CLC.ids]
+    truth = random.choice(codes, (rows // PATCH, columns // PATCH + 1))
+    truth = truth.repeat(PATCH, 0).repeat(PATCH, 1)[:rows, :columns]
+    shares = random.dirichlet(np.full(13, 0.3), PARTS_SHAPE).transpose(2, 0, 1).astype(np.float32)
+    layout = MapFormat(LULC13)
+    bounds = (300000, 6800000, 300000 + 10 * columns, 6800000 + 10 * rows)
+    grid = GeoBox.from_bbox(bounds, "EPSG:3067", shape=PARTS_SHAPE)
+    with rasterio.open(
+        folder / "activations.tif", "w", driver="GTiff", width=columns, height=rows, count=14,
+        dtype="uint8", nodata=255, crs="EPSG:3067", transform=grid.affine,
+    ) as file:  # fmt: skip
+        file.write(layout.encode(shares, np.ones(PARTS_SHAPE, bool)))
+    labels = LabelMap.open(folder / "activations.tif", LULC13)
+    strips = Strips(
+        labels,
+        LabelMap.from_array(truth.astype(CLC.dtype), grid, CLC),
+        common_grouping(LULC13, CLC),
+        activations=Activations(folder / "activations.tif", LULC13),
+    )
+    chosen = {"matrix alone": (), **{f"with {name}": (name,) for name in COUNTED}}
+    seconds: dict[str, list[float]] = {name: [] for name in (*chosen, "with all", "as of float32")}
+    for _ in range(3):
+        for name, some in (*chosen.items(), ("with all", COUNTED), ("as of float32", COUNTED[-1:])):
+            begin = process_time()
+            if name == "as of float32":
+                with mock.patch.object(HistogramTally, "add", as_floats):
+                    count(strips, some)
+            else:
+                count(strips, some)
+            seconds[name].append(process_time() - begin)
+    click.echo(f"parts, {rows} x {columns} px with 13 uint8 activations")
+    alone = min(seconds["matrix alone"])
+    for name, times in seconds.items():
+        click.echo(
+            f"  {name:20}{min(times):6.2f} s{min(times) / alone:8.1f} times the matrix alone"
+        )
+
+
+def as_floats(tally: HistogramTally, strip: Strip) -> None:
+    """Count a strip of bytes as if its activations were those of a float32 map."""
+    reference = np.where(strip.kept, strip.reference, np.int16(-1))
+    found = strip.activations()
+    tally.total += histogram(tally.total.groups, found, reference, strip.prediction, True)
+
+
 @click.command()
 @click.option("--height", default=7000, show_default=True)
 @click.option("--width", default=6500, show_default=True)
@@ -140,6 +204,8 @@ def main(height: int, width: int, folder: Path | None) -> None:
         click.echo(json.dumps(whole_way(folder)))
         return
     click.echo(f"{machine()}; {height} x {width} px")
+    with tempfile.TemporaryDirectory() as temporary:
+        parts(Path(temporary))
     click.echo("the whole way from two files")
     for rows in (height // 4, height):
         with tempfile.TemporaryDirectory() as temporary:

@@ -9,10 +9,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lulc.activations import summed
 from lulc.counts import defined, ratio
 from lulc.errors import LegendError
 from lulc.grouping import Group
 from lulc.levels import BIN, BINS, LEVELS, levels
+from lulc.mapfile import ACTIVATION_SCALE
 from lulc.ranking import Ranking
 from lulc.reliability import Reliability, brier_loss
 from lulc.strips import Strip, Strips
@@ -175,10 +177,12 @@ class HistogramTally:
     def add(self, strip: Strip) -> None:
         """Count a strip."""
         reference = np.where(strip.kept, strip.reference, np.int16(-1))
-        rounded = strip.stored.dtype == np.uint8
-        self.total += count(
-            self.total.groups, strip.activations(), reference, strip.prediction, rounded
-        )
+        if strip.stored.dtype == np.uint8:
+            steps = summed(strip.stored, strip.strips.bands)
+            self.total += count_steps(self.total.groups, steps, reference, strip.prediction)
+        else:
+            found = strip.activations()
+            self.total += count(self.total.groups, found, reference, strip.prediction, False)
 
     def result(self) -> Histograms:
         """What was counted."""
@@ -231,6 +235,63 @@ def count(
         winners = np.take_along_axis(part, chosen[None].astype(np.intp), axis=0)[0]
         _add(found.mapped_counts, found.mapped_sums, winners, chosen == here)
     return replace(found, squares=squares)
+
+
+def count_steps(
+    groups: Sequence[Group],
+    steps: NDArray[np.uint16],
+    reference: NDArray[np.int16],
+    mapped: NDArray[np.int16],
+) -> Histograms:
+    """As `count` of a uint8 map, several times as fast: all follows from how often a sum occurs.
+
+    Args:
+        steps: (group, y, x) activations in steps of `ACTIVATION_SCALE`, summed into the groups.
+        reference, mapped: as of `count`.
+    """
+    flat = steps.reshape(len(groups), -1)
+    size = max((len(group.members) for group in groups), default=1) * (LEVELS - 1) + 1
+    occurs = np.zeros((len(groups), 2, size), np.int64)
+    winning = np.zeros((2, size), np.int64)
+    for start in range(0, reference.size, CHUNK):
+        piece = slice(start, start + CHUNK)
+        here, part, chosen = reference.ravel()[piece], flat[:, piece], mapped.ravel()[piece]
+        kept = here >= 0
+        if not kept.all():
+            here, part, chosen = here[kept], part[:, kept], chosen[kept]
+        if not here.size:
+            continue
+        for found, values, there in zip(occurs, part, _places(here, len(groups)), strict=True):
+            own = np.bincount(values[there], minlength=size)
+            found[0] += np.bincount(values, minlength=size) - own
+            found[1] += own
+        winners = np.take_along_axis(part, chosen[None].astype(np.intp), axis=0)[0]
+        right = np.bincount(winners[chosen == here], minlength=size)
+        winning[0] += np.bincount(winners, minlength=size) - right
+        winning[1] += right
+    values = np.arange(size) * ACTIVATION_SCALE
+    squares = (occurs[:, 0] * values**2).sum() + (occurs[:, 1] * (1 - values) ** 2).sum()
+    return Histograms(
+        tuple(groups), *_by_level(occurs), *_by_level(winning), float(squares), rounded=True
+    )
+
+
+def _places(here: NDArray[np.int16], number: int) -> list[NDArray[np.intp]]:
+    """Where each index below a number is, found by one sort."""
+    order = np.argsort(here, kind="stable")
+    return np.split(order, np.searchsorted(here[order], np.arange(1, number)))
+
+
+def _by_level(occurs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """From how often a sum of steps occurs, (..., size): counts (..., LEVELS), sums (..., BINS)."""
+    steps = np.arange(occurs.shape[-1])
+    last = LEVELS - 1
+    counts = np.concatenate(
+        [occurs[..., :last], occurs[..., last:].sum(axis=-1, keepdims=True)], axis=-1
+    )
+    places = BIN[np.minimum(steps, last)]
+    first = np.searchsorted(places, np.arange(BINS))
+    return counts, np.add.reduceat(occurs * (steps * ACTIVATION_SCALE), first, axis=-1)
 
 
 def _add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,12 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss
 
-from lulc import evaluation
-from lulc.activations import probabilities
+from lulc import evaluation, histograms
+from lulc.activations import probabilities, summed
 from lulc.errors import LegendError
 from lulc.evaluation import Evaluation, evaluate
 from lulc.grouping import Group, common_grouping
-from lulc.histograms import Histograms, count, nothing
+from lulc.histograms import Histograms, count, count_steps, nothing
 from lulc.legend import Legend
 from lulc.levels import BIN, BINS, LEVELS, VALUES, by_bin, levels
 from lulc.mapfile import ACTIVATION_SCALE
@@ -71,6 +72,29 @@ def test_curve_equals_scikit_learn_on_the_stored_values(seed):
         np.testing.assert_allclose(reliability.confidence[full], confidence, rtol=1e-6)
         weights = reliability.pixels[full] / truth.size
         assert reliability.ece == pytest.approx((weights * abs(observed - confidence)).sum())
+
+
+@pytest.mark.parametrize(
+    ("told_apart", "bands"), [(FOUR, [[0], [1], [2], [3]]), (PAIRS, [[0, 1], [2], [3]])]
+)
+def test_steps_of_bytes_give_what_their_activations_give(told_apart, bands):
+    """Sums above 1 and pixels of no group too, whatever is counted at once."""
+    activations, truth = softmax(4)
+    steps = stored(activations)
+    steps[:2, 0] = 130  # 1.04 together
+    truth = np.where(truth < len(told_apart), truth, -1).astype(np.int16)
+    mapped = summed(steps, bands).argmax(axis=0).astype(np.int16)
+    slow = count(told_apart, probabilities(steps, bands), truth, mapped, True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histograms, "CHUNK", 300)
+        fast = count_steps(told_apart, summed(steps, bands), truth, mapped)
+    for name in ("counts", "mapped_counts"):
+        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name))
+    for name in ("sums", "mapped_sums", "squares"):
+        np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=1e-6)
+    assert fast.rounded and fast.groups == slow.groups
+    empty = count_steps(told_apart, summed(steps, bands), np.full_like(truth, -1), mapped)
+    assert empty.to_dict() == replace(nothing(told_apart), rounded=True).to_dict()
 
 
 @pytest.mark.parametrize("seed", range(3))
