@@ -52,7 +52,10 @@ def test_every_way_to_freeze_gives_the_same(model):
         ({"precision": "bfloat16"}, 0.2),
         ({"precision": "float16"}, 0.02),
     ]:
-        found = freeze(network, **options)(tensorflow().constant(image)).numpy()
+        function = freeze(network, **options)
+        found = function(tensorflow().constant(image)).numpy()
+        part = function(tensorflow().constant(image), (8, 40, 3, 30)).numpy()
+        assert np.abs(part - expected[:, 8:40, 3:30]).max() < tolerance, options
         assert found.dtype == np.float32
         assert np.abs(found - expected).max() < tolerance, options
         assert np.abs(found.sum(axis=-1) - 1).max() < 1e-5
