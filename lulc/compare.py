@@ -150,14 +150,14 @@ class Comparison:
                         c["name"],
                         *f1,
                         tables.number(c["f1"], True),
-                        *_shown(c, "f1"),
+                        *interval(c, "f1"),
                         f"{c['support']:,}",
                     ]
                 )
             for key, title in {"macro_f1": "macro average", "accuracy": "accuracy"}.items():
                 pair = [tables.number(data[f"{key}_a"]), tables.number(data[f"{key}_b"])]
                 delta = tables.number(data[key], True)
-                rows.append(["", title, *pair, delta, *_shown(data, key), ""])
+                rows.append(["", title, *pair, delta, *interval(data, key), ""])
             lines += ["", *tables.aligned(rows)]
             if self.bounds is not None:
                 lines.append(f"{DIFFERS}: the interval of the difference does not hold 0.")
@@ -301,8 +301,8 @@ def _told(bounds: Mapping[str, list[float] | None]) -> dict[str, Any]:
     return {**bounds, **differs}
 
 
-def _shown(data: Mapping[str, Any], key: str) -> list[str]:
-    """The interval of a difference, and a mark where it excludes 0."""
+def interval(data: Mapping[str, Any], key: str) -> list[str]:
+    """As text: the interval of a difference of a row or of `to_dict`, and whether it excludes 0."""
     pair = data.get(f"{key}_ci")
     if pair is None:
         return [tables.UNDEFINED, ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -195,3 +196,9 @@ def test_differences_have_intervals(run, tmp_path):
         evaluate(path, reference)
     assert compare(*pair).to_dict()["accuracy_ci"] == data["accuracy_ci"]
     assert compare(*pair, reference, block=400).a.blocks.given == 400
+    page = import_module("dashboard.pages.compare")
+    low, high = (f"{bound:+.3f}" for bound in data["macro_f1_ci"])
+    assert f"95 % interval {low} to {high}" in page.summary(found)
+    low, high = (f"{bound:+.3f}" for bound in rows[5]["f1_ci"])
+    assert f">{low} to {high}<" in page.differences(found)
+    assert "does not hold 0" in page.differences(found)

@@ -20,7 +20,7 @@ from dashboard.shelf import Shelf, label, labelled
 from dashboard.state import State
 from dashboard.ties import SIMULATED, alert, choose, heading, say, select, table, tie, words
 from lulc import tables
-from lulc.compare import Comparison, compare
+from lulc.compare import DIFFERS, Comparison, compare, interval
 from lulc.errors import LulcError
 from lulc.runs import Run
 
@@ -156,7 +156,7 @@ class Compare:
 
     def _show(self, found: Comparison) -> None:
         self.summary.object = summary(found)
-        self.notes.object = "<br>".join(escape(note) for note in found.notes)
+        self.notes.object = "<br>".join(escape(note) for note in found.to_dict()["notes"])
         self.scores.visible = bool(found.deltas)
         if found.deltas:
             self.chart.show(found)
@@ -172,16 +172,19 @@ def summary(found: Comparison) -> str:
         data = found.to_dict()
         for key, name in (("macro_f1", "Macro F1"), ("accuracy", "Accuracy")):
             a, b = (tables.number(data[f"{key}_{run}"]) for run in "ab")
-            change = tables.number(data[key], signed=True)
-            said.append(f"{name}: A {a}, B {b} (<b>{change}</b>).")
+            change, (span, _) = tables.number(data[key], signed=True), interval(data, key)
+            between = "" if span == tables.UNDEFINED else f", 95 % interval {span}"
+            said.append(f"{name}: A {a}, B {b} (<b>{change}</b>{between}).")
     return " ".join(said)
 
 
 def differences(found: Comparison) -> str:
-    """A row for each class: F1 of A, of B, their difference, the support."""
+    """A row for each class: F1 of A, of B, their difference with its interval, the support."""
     rows = [
         [f"{c['id']} {c['name']}", tables.number(c["f1_a"]), tables.number(c["f1_b"]),
-         tables.number(c["f1"], True), f"{c['support']:,}"]
+         tables.number(c["f1"], True), *interval(c, "f1"), f"{c['support']:,}"]
         for c in found.deltas
     ]  # fmt: skip
-    return table(["Class", "F1 of A", "F1 of B", "B − A", "Support (px)"], rows)
+    head = ["Class", "F1 of A", "F1 of B", "B − A", "95 % interval", "", "Support (px)"]
+    said = f"<p>{DIFFERS}: the interval of the difference does not hold 0.</p>"
+    return table(head, rows) + (said if any(c.get("f1_differs") for c in found.deltas) else "")

@@ -92,6 +92,7 @@ def test_two_runs_are_compared_by_eye_and_by_number(page, address):
     shown(page, "The two maps agree on")
     shown(page, "Macro F1: A")
     shown(page, "Differences of F1, B − A")
+    shown(page, "95 % interval")
     before = wait_for_map(page)
     page.mouse.move(320, 420)
     page.mouse.wheel(0, -400)
