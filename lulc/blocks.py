@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import ceil
+from math import ceil, inf
 from typing import Any, Self
 
 import numpy as np
@@ -155,9 +155,9 @@ class SpatialBlocks:
         """The same with blocks of a side in metres; None takes it from the errors.
 
         Raises:
-            ReferenceDataError: a side that is not above 0.
+            ReferenceDataError: a side that is not above 0, or endless.
         """
-        if side is not None and not side > 0:
+        if side is not None and not 0 < side < inf:
             raise ReferenceDataError(f"expected the side of a block in metres above 0, got {side}")
         return replace(self, given=side)
 

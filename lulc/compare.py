@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 from lulc import tables
 from lulc.activations import Activations
-from lulc.bootstrap import LEAST_DIFFERING, Bounds
+from lulc.bootstrap import LEAST_BLOCKS, LEAST_DIFFERING, Bounds
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
@@ -37,6 +37,9 @@ ALIKE = (
     f"No interval of a difference where fewer than {LEAST_DIFFERING} pixels, or hardly more than a "
     "few blocks, are right in one map and wrong in the other:"
 )
+
+#: Said before the classes that too few blocks tell of.
+SPARSE = f"No interval for want of blocks with the class (fewer than {LEAST_BLOCKS}):"
 
 #: Said beside every matrix of transitions.
 TRANSITION_ORIENTATION = "rows are run A, columns run B"
@@ -124,16 +127,27 @@ class Comparison:
 
     @property
     def without_interval(self) -> tuple[str, ...]:
-        """Why differences have no interval though enough blocks tell of both scores."""
+        """Why differences have no interval, a sentence for each reason."""
         if self.a is None or self.bounds is None:
             return ()
-        alike = np.array([self.bounds.alike[metric] for metric in METRICS])
-        listed = [
-            group.name if same.all() else f"{group.name} ({', '.join(np.array(METRICS)[same])})"
-            for group, same in zip(self.a.groups, alike.T, strict=True)
+        groups = [group.name for group in self.a.groups]
+        alike = np.array([self.bounds.alike[metric] for metric in METRICS]).T
+        found = [
+            name if same.all() else f"{name} ({', '.join(np.array(METRICS)[same])})"
+            for name, same in zip(groups, alike, strict=True)
             if same.any()
         ]
-        return (f"{ALIKE} {', '.join(listed)}.",) if listed else ()
+        bounds, known = (
+            self.bounds.ratios["f1"][:, 0],
+            {row["id"]: row["f1"] for row in self.deltas},
+        )
+        few = [
+            group.name
+            for group, low, same in zip(self.a.groups, bounds, alike, strict=True)
+            if np.isnan(low) and known.get(group.id) and not same[METRICS.index("f1")]
+        ]
+        said = ((ALIKE, found), (SPARSE, few))
+        return tuple(f"{why} {', '.join(names)}." for why, names in said if names)
 
     def __str__(self) -> str:
         lines = [f"A {self.name_a}", f"B {self.name_b}"]

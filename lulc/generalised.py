@@ -52,7 +52,7 @@ class Generalised:
             mmu: the unit in hectares; None takes what the reference's legend states.
 
         Raises:
-            ReferenceDataError: a unit not above 0, or none stated.
+            ReferenceDataError: a unit not above 0 or not below the map's area, or none stated.
         """
         legend = strips.reference.legend
         hectares = legend.mmu if mmu is None else mmu
@@ -60,11 +60,17 @@ class Generalised:
             raise ReferenceDataError(
                 f"the legend {legend.name} states no minimum mapping unit: give one in hectares"
             )
-        if not hectares > 0:
-            raise ReferenceDataError(f"expected hectares above 0, got {hectares:g}")
         tall, wide = pixel_metres(strips.prediction.grid)
-        pixels = round(hectares * 1e4 / (tall * wide))
-        matrix = Confusion(replace(strips, prediction=generalised(strips.prediction, pixels)))
+        height, width = strips.prediction.grid.shape
+        pixels = hectares * 1e4 / (tall * wide)
+        if not 0 < pixels <= height * width - 1:
+            whole = height * tall * width * wide / 1e4
+            raise ReferenceDataError(
+                f"expected hectares above 0 and less than the map's {whole:,.0f}, got {hectares:g}"
+            )
+        matrix = Confusion(
+            replace(strips, prediction=generalised(strips.prediction, round(pixels)))
+        )
         matrix.strips.count([matrix])
         if strips.zones is None:
             return cls(hectares, matrix.result()[0])

@@ -22,7 +22,7 @@ from scipy.special import xlogy
 Z = 1.96
 
 #: Halvings of the range of the multiplier, on a logarithmic scale from the first to the last.
-_STEPS, _RANGE = 40, (-25.0, 25.0)
+_STEPS, _RANGE = 48, (-60.0, 30.0)
 
 Floats = NDArray[np.float64]
 

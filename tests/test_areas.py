@@ -372,6 +372,15 @@ def test_intervals_hold_the_estimate(table, elsewhere):
         assert ((value[known] <= high + slack) & (high <= most + slack)).all()
 
 
+def test_strata_of_any_size_have_limits():
+    """A class of a square metre beside a million hectares: by what either can hide."""
+    counts, mapped = [[9, 1], [0, 1_000_000]], [1e-4, 1e6]
+    found = estimate(counts, mapped).area_interval
+    hidden = 1e6 * limits.Z**2 / (1e6 + limits.Z**2)
+    assert found[0] == pytest.approx((0.6e-4, hidden), rel=0.1)
+    assert found.sum(axis=0)[::-1] == pytest.approx((1e6, 1e6), abs=20)
+
+
 def test_what_is_right_at_all_its_points_is_not_certain():
     """Ten of ten: no half-width, but an interval; what a stratum cannot have adds nothing."""
     found = estimate([[10, 0], [0, 90]], [10, 90])

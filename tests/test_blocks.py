@@ -164,8 +164,9 @@ def test_few_blocks_are_said_and_too_few_refused(ground):
     assert "16 blocks of 640 m" in few.warnings[0]
     none = found.parts["intervals"].sized(1280)
     assert none.bounds.of_all()["accuracy_ci"] is None
-    with pytest.raises(ReferenceDataError, match="above 0"):
-        found.parts["intervals"].sized(0)
+    for side in (0, -1, np.nan, np.inf):
+        with pytest.raises(ReferenceDataError, match="above 0"):
+            found.parts["intervals"].sized(side)
 
 
 def test_what_is_right_everywhere_has_no_interval(ground):

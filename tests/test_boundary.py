@@ -166,7 +166,8 @@ def test_what_the_reference_cannot_show_is_no_error():
     assert part.mmu == 25 and "25 ha" in str(part)
     assert Generalised.from_dict(part.to_dict()).to_dict() == part.to_dict()
     assert Generalised.of(whole, 0.5).counts.accuracy == 0.99
-    with pytest.raises(ReferenceDataError, match="above 0"):
-        Generalised.of(whole, -1.0)
+    for none in (-1.0, 0.0, np.nan, np.inf, 100.0):
+        with pytest.raises(ReferenceDataError, match="above 0 and less than the map's 100"):
+            Generalised.of(whole, none)
     with pytest.raises(ReferenceDataError, match="states no minimum mapping unit"):
         Generalised.of(strips(labels(ids), labels(ids)), None)

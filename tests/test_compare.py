@@ -188,6 +188,7 @@ def test_differences_have_intervals(run, tmp_path):
     assert rows[6]["f1"] == 0 and rows[6]["f1_ci"] is None and rows[6]["f1_differs"] is None
     [said] = data["notes"]
     assert "fewer than 30 pixels" in said and rows[6]["name"] in said and said in str(found)
+    assert "want of blocks" not in said
     assert rows[5]["name"] not in said.replace(f"{rows[5]['name']} (precision)", "")
     assert "does not hold 0" in str(found) and "*" in str(found)
     back = compare(*pair[::-1], reference).to_dict()["accuracy_ci"]
@@ -202,3 +203,19 @@ def test_differences_have_intervals(run, tmp_path):
     low, high = (f"{bound:+.3f}" for bound in rows[5]["f1_ci"])
     assert f">{low} to {high}<" in page.differences(found)
     assert "does not hold 0" in page.differences(found)
+
+
+def test_a_class_in_a_corner_has_no_interval_and_it_is_said(run, tmp_path):
+    """All of a class in few blocks: its difference is there, how sure it is cannot be told."""
+    rng = np.random.default_rng(6)
+    grid = GeoBox.from_bbox((500000, 6700000, 502400, 6702400), "EPSG:3067", shape=(240, 240))
+    truth = np.where(rng.random((240, 240)) < 0.5, 5, 13)
+    truth[:30, :30] = 6
+    draw = rng.random((240, 240))
+    a, b = (np.where(draw < share, 12, truth) for share in (0.2, 0.1))
+    reference = write(tmp_path / "truth.tif", truth, grid, {"LULC_LEGEND": "lulc13"})
+    found = compare(run("a", a, grid), run("b", b, grid), reference, block=300)
+    rows = {c["id"]: c for c in found.to_dict()["classes"]}
+    assert rows[6]["f1"] > 0 and rows[6]["f1_ci"] is None and rows[5]["f1_ci"] is not None
+    *_, said = found.without_interval
+    assert said.endswith(f": {rows[6]['name']}.") and "fewer than 8" in said
