@@ -9,6 +9,63 @@ import panel as pn
 
 #: Short help by topic, as HTML.
 TOPICS = {
+    "classify": """
+<p>The model looks at the scene, or the region of it, in blocks and gives every pixel the
+activation of each class. The result is a <b>run</b>: a map that stays in the workspace and can be
+scored, compared and opened in a GIS.</p>
+<p>Regions are named ones, those drawn on the map, coordinates typed in, or a file. The time is
+that of earlier runs on this machine. A scene that is not what the model was trained on (bands,
+scale, pixel size) is refused or warned of here, before anything is computed.</p>
+<p>Runs go on when the page is closed; what was computed of a cancelled one is kept.</p>
+""",
+    "layers": """
+<p>The <b>image below</b> is the scene: three of its bands as red, green and blue, stretched
+between the 2nd and the 98th percentile of the scene. The <b>layer above</b> is what is known of
+the run.</p>
+<p><b>Confidence</b> is the largest activation; <b>entropy</b> is high where many classes share a
+pixel and <b>margin</b> is low where two do. <b>Agreement</b> needs a reference; <b>suspicious
+labels</b> are patches of it that the activations contradict (looked for on the page Scores).</p>
+<p>The space key swaps the two.</p>
+""",
+    "legend": """
+<p><b>Click</b> a class to hide or show it, <b>double-click</b> to see it alone. The shares are of
+the map in view, of pixels with a class: shares of the screen, not estimates of area.</p>
+<p><b>Colours</b>: the legend's own; CORINE's official ones; or some that people with a colour
+vision deficiency can tell apart.</p>
+""",
+    "spectrum": """
+<p>The reflectance of the pixel in each band over the band's wavelength, with the mean and the
+standard deviation that pixels mapped as its class have in this scene behind it. A spectrum far
+outside them is worth a second look. Click the map again to compare pixels.</p>
+""",
+    "pixel": """
+<p>The activation of every class at each pixel: 0 to 1, all classes together 1. Two bars of like
+length are a doubt between two classes. The letters are those on the map.</p>
+""",
+    "nearest": """
+<p>The classes whose pixels in this scene look most like this one. If the class of the map is not
+among the first, the neighbourhood decided, which the network sees and a spectrum does not.</p>
+""",
+    "differences": """
+<p>F1 of B less that of A, over the same pixels and against the same reference. The <b>95 %
+interval</b> comes from drawing whole blocks of the map again and again, since neighbouring pixels
+are wrong together. An interval that holds 0 means that the difference may be chance.</p>
+<p>There is none where too few blocks or pixels tell the two apart.</p>
+""",
+    "runs": """
+<p>A <b>run</b> is one scene, or a region of it, classified by one model: a folder with the map,
+its activations, all that was chosen, and the scores. Macro F1 is of the scores stored with the
+run.</p>
+<p><b>Open in Explore</b> shows the map. Deleting a run removes its folder, for everyone who
+shares this workspace.</p>
+""",
+    "suspects": """
+<p>A <b>patch</b> is a connected area of one label in the reference. It is listed when the
+activations speak for another class on average over the whole patch; the <b>score</b> is how
+clearly, from 0.5 (undecided) to 1.</p>
+<p>On simulated regions whose wrong labels are known, most of the first fifty were wrong, of the
+whole list fewer than half: look at the image before correcting anything.</p>
+""",
     "activations": """
 <p>The <b>activation</b> of a class is what the network's last layer (softmax) gives a pixel for
 it: 0 to 1, all classes together 1. It is a score, not yet a probability; how far it can be read

@@ -129,7 +129,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="{style};text-align:{side};font-variant-numeric:tabular-nums">'
+            f'<td style="{style};text-align:{side};font-variant-numeric:tabular-nums'
+            f'{";white-space:nowrap" if side == "right" else ""}">'
             f"{escape(cell)}</td>"
             for cell, side in zip(row, sides, strict=True)
         )

@@ -9,11 +9,12 @@ import panel as pn
 import panel_material_ui as pmui
 from odc.geo.geom import Geometry
 
+from dashboard.help import about
 from dashboard.mapping.warp import MERCATOR, degrees
 from dashboard.painting.layers import SUSPECTS
 from dashboard.shelf import Shelf
 from dashboard.state import State
-from dashboard.ties import alert, button, choose, heading, say, select, table, words
+from dashboard.ties import alert, button, choose, say, select, table, words
 from lulc.errors import LulcError
 from lulc.suspects import SHOWN, Suspect, Suspects, suspects
 
@@ -40,7 +41,7 @@ class Suspicion:
             visible=False,
         )
         self.panel = pmui.Column(
-            heading("Is the reference wrong?"),
+            about("Is the reference wrong?", "suspects"),
             words(
                 object="<small>Patches of the reference that the activations contradict most. "
                 "They are worth a look, no more: a map that is wrong in the same way "

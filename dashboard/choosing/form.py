@@ -13,11 +13,12 @@ from dashboard.choosing import plan as plans
 from dashboard.choosing.devices import devices
 from dashboard.choosing.plan import Plan
 from dashboard.choosing.region_form import RegionForm
+from dashboard.help import about
 from dashboard.running.job import Job
 from dashboard.running.jobs import JOBS
 from dashboard.shelf import Shelf
 from dashboard.state import State
-from dashboard.ties import alert, choose, heading, say, select, tie, words
+from dashboard.ties import alert, choose, say, select, tie, words
 from lulc.card import ModelCard
 
 #: What changes the plan.
@@ -50,7 +51,7 @@ class Form:
             label="Classify", color="primary", sizing_mode="stretch_width", on_click=self._submit
         )
         self.panel = pmui.Column(
-            heading("Classify"),
+            about("Classify", "classify"),
             self.region.panel, self.model, self.card, self.device, self.reference,
             self._advanced(), self.trouble, self.start,
             sizing_mode="stretch_width",

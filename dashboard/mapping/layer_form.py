@@ -6,6 +6,7 @@ from typing import Any
 
 import panel_material_ui as pmui
 
+from dashboard.help import about
 from dashboard.mapping.canvas import Canvas
 from dashboard.mapping.legend_view import LegendView
 from dashboard.painting import composites, layers, schemes
@@ -13,7 +14,7 @@ from dashboard.painting.composites import COMPOSITES, NO_BASE, TRIPLE
 from dashboard.painting.layers import Picture
 from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
-from dashboard.ties import alert, choose, heading, select, tie, words
+from dashboard.ties import alert, choose, select, tie, words
 from lulc.scene import Scene
 
 
@@ -43,9 +44,10 @@ class LayerForm:
         )
         self.legend = LegendView(state)
         self.panel = pmui.Column(
-            heading("Layers"), self.run, self.base, self.bands, self.opacities[0], self.overlay,
-            self.activation, self.opacities[1], self.basemap, self.answer, self.said,
-            heading("Legend"), pmui.Row(self.scheme, self.by, sizing_mode="stretch_width"),
+            about("Layers", "layers"),
+            self.run, self.base, self.bands, self.opacities[0], self.overlay, self.activation,
+            self.opacities[1], self.basemap, self.answer, self.said,
+            about("Legend", "legend"), pmui.Row(self.scheme, self.by, sizing_mode="stretch_width"),
             self.legend.panel,
             sizing_mode="stretch_width",
         )  # fmt: skip

@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 
 from dashboard import catalog
 from dashboard.charts import plots
+from dashboard.help import about
 from dashboard.mapping import warp
 from dashboard.mapping.canvas import Canvas, link
 from dashboard.mapping.legend_view import LegendView
@@ -58,7 +59,7 @@ class Compare:
         half: dict[str, Any] = {"min_width": 420, "styles": {"flex": "1 1 420px"}}
         self.scores = pmui.FlexBox(
             pmui.Column(heading("F1 of each class"), self.chart.pane, **half),
-            pmui.Column(heading("Differences of F1, B − A"), self.table, **half),
+            pmui.Column(about("Differences of F1, B − A", "differences"), self.table, **half),
             sizing_mode="stretch_width",
         )
         self.results = pmui.Column(
@@ -186,5 +187,5 @@ def differences(found: Comparison) -> str:
         for c in found.deltas
     ]  # fmt: skip
     head = ["Class", "F1 of A", "F1 of B", "B − A", "95 % interval", "", "Support (px)"]
-    said = f"<p>{DIFFERS}: the interval of the difference does not hold 0.</p>"
+    said = f"<small>{DIFFERS}: the interval of the difference does not hold 0.</small>"
     return table(head, rows) + (said if any(c.get("f1_differs") for c in found.deltas) else "")

@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 
 from dashboard import catalog
 from dashboard.catalog import Unfinished
+from dashboard.help import about
 from dashboard.mapping import warp
 from dashboard.running.job import Job
 from dashboard.running.jobs import JOBS
@@ -46,7 +47,7 @@ class Runs:
         self.stopped = pmui.Column(sizing_mode="stretch_width")
         self._doomed: Run | Unfinished | None = None
         self.panel = pmui.Column(
-            heading("Runs"), self.said, self.table, self.choice, self.path,
+            about("Runs", "runs"), self.said, self.table, self.choice, self.path,
             pmui.Row(self.open, self.delete),
             self.stopped, self.dialog,
             sizing_mode="stretch_both", scroll="y",

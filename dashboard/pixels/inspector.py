@@ -11,6 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 from rasterio.errors import RasterioError
 
+from dashboard.help import about
 from dashboard.mapping import warp
 from dashboard.mapping.canvas import Canvas
 from dashboard.painting.layers import Order
@@ -18,7 +19,7 @@ from dashboard.pixels.pixel import Pixel, look, subject
 from dashboard.pixels.signatures import Signatures, reflectance_bands, signatures
 from dashboard.pixels.spectra import COLORS, LETTERS, Charts
 from dashboard.state import State
-from dashboard.ties import button, heading, table, words
+from dashboard.ties import button, table, words
 from lulc.errors import LulcError
 from lulc.legend import Legend
 
@@ -45,10 +46,10 @@ class Inspector:
         self.charts = Charts()
         self.found = pmui.Column(
             self.clear, self.places,
-            heading("Spectrum"), self.charts.panes[0],
+            about("Spectrum", "spectrum"), self.charts.panes[0],
             words(object=_BEHIND),
-            heading("Activations"), self.charts.panes[1],
-            heading("Nearest classes"), self.nearest,
+            about("Activations", "pixel"), self.charts.panes[1],
+            about("Nearest classes", "nearest"), self.nearest,
             sizing_mode="stretch_width", visible=False,
         )  # fmt: skip
         self.panel = pmui.Column(self.hint, self.found, sizing_mode="stretch_width")
