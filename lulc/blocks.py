@@ -58,7 +58,8 @@ class Sheet:
         """(lag,): how alike errors are at a distance; NaN where all or none are wrong."""
         shares = ratio(self.both, self.pairs)
         variance = shares[0] * (1 - shares[0])
-        return ratio(shares - shares[0] ** 2, np.full(len(shares), variance))
+        found = ratio(shares - shares[0] ** 2, np.full(len(shares), variance))
+        return np.clip(found, -1, 1)  # rounding may leave a little more
 
     @property
     def length(self) -> float:

@@ -64,7 +64,8 @@ class Ranking:
         """
         if not self._positives:
             return float("nan")
-        return float(-np.sum(np.diff(np.append(self.recall, 0.0)) * self.precision))
+        found = -np.sum(np.diff(np.append(self.recall, 0.0)) * self.precision)
+        return float(min(found, 1.0))  # rounding may leave a little more
 
     @property
     def average_precision_range(self) -> tuple[float, float]:
@@ -82,7 +83,8 @@ class Ranking:
         gone = digamma(true + false + 1) - digamma(true - there + false + 1)
         worst = there - false * gone
         best = there * np.divide(true, true + false - absent, out=np.zeros(LEVELS), where=there > 0)
-        return float(worst.sum() / self._positives), float(best.sum() / self._positives)
+        low, high = (min(float(ends.sum() / self._positives), 1.0) for ends in (worst, best))
+        return low, high
 
     @property
     def best(self) -> tuple[float, float]:

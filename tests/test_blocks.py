@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 from scipy import stats
 
-from lulc.blocks import SpatialBlocks
+from lulc.blocks import Sheet, SpatialBlocks
 from lulc.bootstrap import LEAST_BLOCKS, Units, _errors, differences, intervals
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.evaluation import count
@@ -100,6 +102,14 @@ def test_errors_at_random_are_unlike_and_patches_are_as_long_as_they_are():
     squares = np.kron(rng.random((16, 16)) < 0.3, np.ones((16, 16), bool))
     patches = evaluated(np.where(squares, 6, truth), truth)
     assert patches.parts["intervals"].length == pytest.approx(160, rel=0.15)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_pixel_is_as_wrong_as_itself(right, wrong):
+    """The first correlation is 1, and rounding makes no more of it."""
+    pairs, both = np.array([right + wrong]), np.array([wrong])
+    [found] = Sheet(np.zeros((1, 1, 1, 1), int), 10.0, pairs, both, 10.0).correlation
+    assert found <= 1 and found == pytest.approx(1)
 
 
 def test_standard_errors_are_the_derivatives(ground):

@@ -153,7 +153,7 @@ def places(data, path=()):
         (("intervals", "stretch"), 0.5),
         (("intervals", "correlation", 0, 0, "correlation"), 3),
         (("generalised", "matrix", 0, 0), 0.5),
-        (("activations", "overall", "ece"), 2),
+        (("activations", "overall", "ece"), -0.1),
         (("activations", "classes", 0, "ranking", "best_f1"), -0.1),
         (("activations", "classes", 0, "calibration", "curve", 3, "pixels"), None),
         (("activations", "classes", 0, "counts", 1, 250), 1.5),
@@ -186,6 +186,26 @@ def test_a_region_and_an_empty_zone_are_too(run):
     found = evaluate(run, run.parent / "truth.tif", region=right)
     data = valid(found.to_dict())
     assert data["choices"]["region"]["name"] == "box" and data["leakage"]["seen"] is None
+
+
+def test_regions_of_a_run_add_up_to_it(run):
+    """Two halves scored apart, each read from the files on its own."""
+    whole = evaluate(run, run.parent / "clc.tif")
+    halves = [
+        evaluate(
+            run,
+            run.parent / "clc.tif",
+            region=Region.box((west, 6700000, east, 6700640), "EPSG:3067"),
+        )
+        for west, east in ((500000, 500310), (500310, 500640))
+    ]
+    both = halves[0] + halves[1]
+    assert (both.matrix == whole.matrix).all() and both.pixels == whole.pixels
+    assert both.to_dict()["ignored"] == whole.to_dict()["ignored"]
+    assert both.leakage.to_dict() == whole.leakage.to_dict()
+    assert (both.parts["activations"].counts == whole.parts["activations"].counts).all()
+    assert both.parts["boundary"].matrices.sum() == whole.parts["boundary"].matrices.sum()
+    valid(both.to_dict())
 
 
 #: What in the parts is counted, or says what was counted; all else follows from it.

@@ -43,6 +43,14 @@ def test_equal_to_scikit_learn(pixels):
     assert found.average_precision == pytest.approx(expected, rel=1e-14)
 
 
+@given(hnp.arrays(int, LEVELS, elements=st.integers(0, 1000)).filter(np.any))
+def test_a_perfect_order_is_worth_one_and_no_more(there):
+    """Whatever rounding leaves: a share above 1 would be none."""
+    found = Ranking(np.stack([np.zeros(LEVELS, int), there]))
+    assert found.average_precision <= 1 and found.average_precision == pytest.approx(1)
+    assert all(end <= 1 and end == pytest.approx(1) for end in found.average_precision_range)
+
+
 @given(ranked(), st.integers(0, 60))
 def test_any_split_adds_up(pixels, cut):
     level, there = pixels
