@@ -316,6 +316,23 @@ def test_intervals_cover_the_truth_of_a_rare_class_too(size):
     assert symmetric[2] / times < 0.85  # 1.96 standard errors do not
 
 
+def test_intervals_cover_the_truth_in_strata_of_another_map():
+    """Two strata that cut across the classes, one of them with most of a rare class."""
+    rng = np.random.default_rng(5)
+    rare = np.array([[30000, 2000, 40], [3000, 60000, 60], [50, 50, 800]], float)
+    tables = np.array([rare * [1, 1, 3], rare * [[2, 1, 0.1], [1, 1, 0.1], [1, 1, 0.1]]])
+    sizes, times = np.array([30, 70]), 300
+    shares = tables / tables.sum(axis=(1, 2), keepdims=True)
+    true = (sizes[:, None, None] * shares).sum(axis=0)
+    hits, known = np.zeros((3, 3)), np.zeros((3, 3))
+    for _ in range(times):
+        split = np.array([rng.multinomial(300, p.ravel()).reshape(3, 3) for p in shares])
+        found = estimate(split.sum(axis=0), true.sum(axis=1), strata=(split, sizes))
+        there = ~np.isnan([found.area, found.users_accuracy, found.producers_accuracy])
+        hits, known = hits + held(found, true), known + there
+    assert (hits / known >= 0.92).all() and (hits / known).mean() <= 0.98, hits / known
+
+
 def test_limits_of_one_proportion_are_those_of_wilson_and_the_likelihood():
     """Of a single stratum, by formula and by root; doi:10.1214/ss/1009213286 has both."""
     for hits, n in ((0, 20), (1, 150), (7, 10), (75, 75)):
