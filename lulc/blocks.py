@@ -17,8 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from lulc.bootstrap import FEW_BLOCKS, LEVEL, Bounds, Units, differences, intervals
-from lulc.counts import defined, ratio
+from lulc.bootstrap import (
+    FEW_BLOCKS,
+    LEAST_BLOCKS,
+    LEVEL,
+    Bounds,
+    Units,
+    differences,
+    intervals,
+)
+from lulc.counts import RATIOS, defined, ratio
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.grid import pixel_metres
 from lulc.grouping import Group
@@ -32,6 +40,9 @@ SAMPLE = 1 << 18
 
 #: Correlation below which errors count as unlike.
 UNLIKE = 0.05
+
+#: Said before the classes that too few blocks tell of.
+SPARSE = f"No interval for want of blocks with the class (fewer than {LEAST_BLOCKS}):"
 
 #: Length of a block in correlation lengths. Measured (docs/benchmarks.md): shorter blocks give
 #: intervals that are too narrow, longer ones leave too few to draw from.
@@ -211,8 +222,16 @@ class SpatialBlocks:
         return (
             f"Intervals of {LEVEL:.0%}".replace("%", " %")
             + f" from {self.number:.0f} blocks of {self.side:,.0f} m ({how}; errors are alike over "
-            f"{self.length:,.0f} m)."
+            f"{self.length:,.0f} m)." + self._untold()
         )
+
+    def _untold(self) -> str:
+        """A sentence on the groups whose F1 has errors and no interval, or nothing."""
+        units = Units(self.matrices)
+        f1 = units.parts[RATIOS.index("f1")]
+        without = np.isnan(self.bounds.ratios["f1"][:, 0]) & units.wrong[:, f1].any(axis=0)
+        names = [group.name for group, none in zip(self.groups, without, strict=True) if none]
+        return f" {SPARSE} {', '.join(names)}." if names else ""
 
     def less(self, other: SpatialBlocks) -> Bounds:
         """The intervals of the differences, these minus the others, of the same pixels.

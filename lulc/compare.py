@@ -14,7 +14,8 @@ from rasterio.windows import Window
 
 from lulc import tables
 from lulc.activations import Activations
-from lulc.bootstrap import LEAST_BLOCKS, LEAST_DIFFERING, Bounds
+from lulc.blocks import SPARSE
+from lulc.bootstrap import LEAST_DIFFERING, Bounds
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
@@ -37,9 +38,6 @@ ALIKE = (
     f"No interval of a difference where fewer than {LEAST_DIFFERING} pixels, or hardly more than a "
     "few blocks, are right in one map and wrong in the other:"
 )
-
-#: Said before the classes that too few blocks tell of.
-SPARSE = f"No interval for want of blocks with the class (fewer than {LEAST_BLOCKS}):"
 
 #: Said beside every matrix of transitions.
 TRANSITION_ORIENTATION = "rows are run A, columns run B"

@@ -163,7 +163,12 @@ def test_text_has_intervals(ground):
     found = evaluated(first, truth)
     low, high = found.to_dict()["macro_f1_ci"]
     assert "95 % of F1" in str(found) and f"{low:.3f}–{high:.3f}" in str(found)
-    assert "correlation lengths" in str(found.parts["intervals"])
+    said = str(found.parts["intervals"])
+    assert "correlation lengths" in said and "want of blocks" not in said
+    corner = truth.copy()
+    corner[:20, :20] = 7
+    rare = evaluated(np.where(field("wrong", 5) > 1.2, 5, corner), corner).parts["intervals"]
+    assert str(rare.sized(320)).endswith(f"(fewer than 8): {LULC13.by_id[7].name}.")
 
 
 def test_few_blocks_are_said_and_too_few_refused(ground):
