@@ -35,9 +35,9 @@ def areas(
     strata that the file states.
 
     Raises:
-        PointsError: a file as `lulc.pointfiles.read` refuses it, labels that are missing or
-            none of the legend's classes, points where the map has none, strata that do not
-            cover the map, or a class without points.
+        PointsError: a file as `lulc.pointfiles.read` refuses it, points that were drawn and are not
+            there, labels that are missing or none of the legend's classes, points where the map
+            has none, strata that do not cover the map, or a class without points.
     """
     opened = Run.open(run) if isinstance(run, str | Path) else run
     found = pointfiles.read(points, column)
@@ -55,6 +55,7 @@ def areas(
     counts = np.zeros((k, k), np.int64)
     np.add.at(counts, (rows, columns), 1)
     design = _strata(found, mapped_as, size)
+    _check_complete(found)
     if design is not None and len(design[1]) == 1 and (counts.sum(axis=1)[mapped > 0] > 1).all():
         design = None  # a random sample, which the classes divide afterwards
     split = None
@@ -87,6 +88,25 @@ def classes_at(labels: LabelMap, points: LabelledPoints) -> NDArray[np.int64]:
             "where it has no data"
         )
     return found
+
+
+def _check_complete(points: LabelledPoints) -> None:
+    """Raise PointsError where a stratum has not the points that were drawn in it: each stands for
+    its share of the stratum."""
+    if points.strata is None or points.stratum_areas is None or points.weights is None:
+        return
+    names = np.array([_whole(name) for name in points.strata])
+    for name in np.unique(names):
+        here = names == name
+        area, weight = points.stratum_areas[here].max(), np.median(points.weights[here])
+        drawn, there = area / weight if weight > 0 else np.nan, int(here.sum())
+        # Half a point, and what rounding a weight can do, is nothing.
+        if abs(drawn - there) > max(0.5, COVER * there):
+            raise PointsError(
+                f"expected the {drawn:.0f} points that were drawn in stratum {name}, got {there}: "
+                "leaving some out changes the design (to take them as they are, remove the "
+                "column WEIGHT_HA)"
+            )
 
 
 def _classes(points: LabelledPoints, legend: Legend) -> NDArray[np.int64]:

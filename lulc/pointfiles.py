@@ -61,6 +61,8 @@ class LabelledPoints:
     """Names of the strata; None if the file has no such column."""
     stratum_areas: NDArray[np.float64] | None
     """Hectares of the point's stratum; None if the file has no such column."""
+    weights: NDArray[np.float64] | None = None
+    """Hectares that the point stands for; None if the file has no such column."""
 
 
 def check_target(path: Path) -> None:
@@ -141,6 +143,7 @@ def read(path: str | Path, column: str = REFERENCE) -> LabelledPoints:
         tuple(row[asked] for row in rows),
         tuple(row["stratum"] for row in rows) if "stratum" in rows[0] else None,
         _numbers(rows, "stratum_ha", path) if "stratum_ha" in rows[0] else None,
+        _numbers(rows, "weight_ha", path) if "weight_ha" in rows[0] else None,
     )
 
 

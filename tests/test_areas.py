@@ -622,6 +622,18 @@ def test_points_of_another_map_keep_their_strata(run, truth, tmp_path):
     assert_same(found, stehman(units, [s.area for s in drawn.strata], len(ids)))
 
 
+def test_points_may_be_left_out_on_purpose(run, truth, tmp_path):
+    """Without the column that says how many there were; rounded weights are no missing points."""
+    path = tmp_path / "points.csv"
+    points(run, path, size=80, seed=1)
+    label(path, truth)
+    whole = areas(run, path)
+    edited(path, lambda rows: [dict(r, WEIGHT_HA=f"{float(r['WEIGHT_HA']):.2f}") for r in rows])
+    assert areas(run, path).to_dict() == whole.to_dict()
+    edited(path, lambda rows: [{k: r[k] for k in r if k != "WEIGHT_HA"} for r in rows[2:]])
+    assert areas(run, path).counts.sum() == 78
+
+
 def test_random_sample_without_a_rare_class(run, truth, tmp_path):
     """Too few points to divide by class: plain proportions, as one stratum."""
     path = tmp_path / "points.csv"
@@ -686,6 +698,7 @@ def edited(path, edit):
         ),
         (lambda rows: [{k: v for k, v in r.items() if k != "LAT"} for r in rows], "column LAT"),
         (lambda rows: rows.clear(), "it has none"),
+        (lambda rows: rows[1:], r"the \d+ points that were drawn in stratum \d+, got"),
     ],
 )
 def test_bad_points_get_one_line(run, truth, tmp_path, edit, said):
