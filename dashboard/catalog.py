@@ -6,10 +6,9 @@ at the next look. One broken file must not hide the others: it is listed with it
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from rasterio.errors import RasterioError
 from shapely import Polygon, box
 
 from lulc import config, region
-from lulc import unfinished as core
 from lulc.bandfiles import RASTER_SUFFIXES, open_raster
 from lulc.card import ModelCard
 from lulc.errors import LulcError, SceneError
@@ -50,14 +48,6 @@ class Reading:
         made = ["--bands", self.bands] if self.bands else []
         made += ["--scale", repr(self.scale)] if self.scale is not None else []
         return made + (["--offset", repr(self.offset)] if self.offset is not None else [])
-
-
-@dataclass(frozen=True)
-class Unfinished(core.Unfinished):
-    """A run whose classification was stopped, and the call that goes on with it."""
-
-    arguments: tuple[str, ...] = field(default=())
-    """What `lulc` was called with; empty if that was not from here."""
 
 
 def scenes() -> dict[str, list[Path]]:
@@ -212,18 +202,6 @@ def broken() -> dict[str, str]:
                 Run.open(entry)
             except LulcError as error:
                 found[entry.name] = str(error)
-    return found
-
-
-def unfinished() -> list[Unfinished]:
-    """Runs that were stopped, with the call that goes on with them where it is known."""
-    found = []
-    for run in core.unfinished():
-        try:
-            said: Mapping = json.loads(call_path(run.id).read_text(encoding="utf-8"))
-            found.append(Unfinished(run.path, tuple(said["arguments"])))
-        except (OSError, ValueError, KeyError):
-            found.append(Unfinished(run.path))
     return found
 
 

@@ -13,6 +13,7 @@ from dashboard import catalog
 from dashboard.state import State
 from lulc.card import ModelCard
 from lulc.runs import Run
+from lulc.unfinished import unfinished
 
 
 class Shelf(param.Parameterized):
@@ -63,6 +64,6 @@ def _look() -> dict[str, Any]:
         "regions": catalog.regions(),
         "cards": catalog.cards(),
         "runs": catalog.runs(),
-        "unfinished": catalog.unfinished(),
+        "unfinished": unfinished(),
         "broken": catalog.broken(),
     }

@@ -157,10 +157,10 @@ def stored_request(out: Path) -> dict[str, Any] | None:
     """The request of the unfinished run in a folder, or None. Raises RunError if it is broken."""
     path = out / SPOOL / REQUEST
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise RunError(f"{path} is not a request of lulc ({error}): delete {out}") from error
 
 

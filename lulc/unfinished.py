@@ -48,7 +48,7 @@ class Unfinished:
 
     def summary(self) -> dict[str, Any]:
         """The line of the run in a list. Blocks in an object store are not counted: null."""
-        request = stored_request(self.path) or {}
+        request = self._request()
         local = not request.get("spool")
         done = len(Spool(str(self.path / SPOOL)).names()) if local else None
         return {
@@ -62,11 +62,21 @@ class Unfinished:
             "resume": f"lulc classify --resume {self.path}",
         }
 
+    def _request(self) -> dict[str, Any]:
+        """What was asked for; nothing where that cannot be read: it can be deleted all the same."""
+        try:
+            return stored_request(self.path) or {}
+        except RunError:
+            return {}
+
     def delete(self) -> None:
-        """Remove the folder and the blocks, wherever they are. Raises RunError at work."""
+        """Remove the folder and the blocks, wherever they are. Raises RunError at work.
+
+        Blocks in an object store stay there where the run no longer tells which one.
+        """
         if self.state == "running":
             raise RunError(f"the run in {self.path} is being classified: stop it first")
-        place = (stored_request(self.path) or {}).get("spool")
+        place = self._request().get("spool")
         if place:
             Spool(place).clear()
         doomed = self.path.with_name(f".{self.path.name}.deleted")

@@ -225,17 +225,6 @@ def test_a_broken_run_hides_no_other(made, tmp_path, monkeypatch):
     assert list(catalog.broken()) == ["bad"]
 
 
-def test_a_stopped_run_is_listed_with_its_call(tmp_path, monkeypatch):
-    monkeypatch.setenv("LULC_WORKSPACE", str(tmp_path))
-    spool = tmp_path / "runs" / "half" / "spool"
-    spool.mkdir(parents=True)
-    (spool / "request.json").write_text("{}", encoding="utf-8")
-    assert [(u.id, u.arguments) for u in catalog.unfinished()] == [("half", ())]
-    catalog.call_path("half").parent.mkdir()
-    catalog.call_path("half").write_text(json.dumps({"arguments": ["classify"]}), encoding="utf-8")
-    assert catalog.unfinished()[0].arguments == ("classify",)
-
-
 def test_a_reading_becomes_options():
     assert Reading().arguments() == []
     asked = Reading("B02,B03", 0.0001, -0.1).arguments()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from rasterio.windows import Window
 from dashboard import catalog
 from dashboard.mapping import blocks, warp
 from dashboard.mapping.warp import View
+from dashboard.pages import runs
 from dashboard.running.job import Job
 from dashboard.running.jobs import Jobs
 from dashboard.running.process import Process
@@ -31,6 +33,7 @@ from lulc.legend import Legend
 from lulc.mapfile import MapFormat
 from lulc.runs import SPOOL
 from lulc.spool import LOCK
+from lulc.unfinished import unfinished
 
 #: Stands for `lulc classify OUT`: counts to a block, and ends when OUT says so.
 PROGRAM = """
@@ -175,6 +178,55 @@ def test_a_record_that_cannot_be_read_hides_no_other(workspace):
     for text in ("{", "[]", '{"state": "running"}'):
         catalog.call_path("one").write_text(text, encoding="utf-8")
         assert Job.kept(catalog.call_path("one")) is None
+
+
+def test_going_on_keeps_the_reference_and_what_is_shown(workspace):
+    grid = GeoBox.from_bbox((0, 0, 100, 100), "EPSG:3067", shape=(10, 10))
+    legend = Legend.load("lulc13")
+    out, reference = workspace / "runs" / "one", workspace / "references" / "truth.tif"
+    call = ("classify", "scene.tif", "--model", "lakeland", "--out", str(out))
+    job = Job(out, call, "one", reference, "clc", "scene", grid, legend, "cancelled")
+    job.keep()
+    assert Job.kept(catalog.call_path("one")) is None, "it had ended"
+    assert Job.called("two") is None
+    found = Job.called("one")
+    assert found is not None and found.again().arguments == call, "nothing was begun"
+    (out / SPOOL).mkdir(parents=True)
+    (out / SPOOL / "request.json").write_text("{}", encoding="utf-8")
+    again = found.again()
+    assert again.arguments[:3] == ("classify", "--resume", str(out))
+    assert (again.reference, again.codes, again.scene) == (reference, "clc", "scene")
+    assert (again.grid, again.legend, again.state) == (grid, legend, "queued")
+
+
+def test_an_unfinished_run_whose_request_is_broken_is_listed_and_deleted(workspace):
+    for text in ("{", "[]"):
+        spool = workspace / "runs" / "one" / SPOOL
+        spool.mkdir(parents=True)
+        (spool / "request.json").write_text(text, encoding="utf-8")
+        (found,) = unfinished()
+        assert found.summary()["scene"] is None
+        runs.remove(found)
+        assert not found.path.exists()
+
+
+def test_listeners_hear_of_every_change_until_they_end(workspace):
+    jobs, heard = Jobs(LULC), threading.Semaphore(0)
+    end = jobs.listen(heard.release)
+    job = jobs.submit(
+        Job(workspace / "runs" / "one", ("classify", str(workspace / "runs/one")), "")
+    )
+    until(lambda: job.blocks_done)
+    while heard.acquire(timeout=0.5):
+        pass
+    jobs.cancel(job)
+    assert heard.acquire(timeout=60) and heard.acquire(timeout=60), "told, and ended"
+    jobs.wait(job, 60)
+    end()
+    while heard.acquire(timeout=0.2):
+        pass
+    jobs.dismiss(job)
+    assert not heard.acquire(timeout=0.2)
 
 
 def test_a_process_is_known_by_more_than_its_number():

@@ -113,7 +113,10 @@ class BlockLayer:
         canvas.attached.append(self._attach)
 
     def _attach(self, figure: Any) -> None:
-        figure.image("image", "x", "y", "dw", "dh", source=self._source, color_mapper=self._colors)
+        figure.image(
+            "image", "x", "y", "dw", "dh", source=self._source, color_mapper=self._colors,
+            name="blocks",
+        )  # fmt: skip
 
     def watch(self) -> None:
         """Look for blocks from now on; for a page that is served."""

@@ -61,10 +61,14 @@ class Explore:
         self.layers.lists()
 
     def _layout(self) -> pmui.Row:
+        # The form scrolls by itself, so that a job is seen wherever the form stands.
+        form = pmui.Column(
+            self.form.panel, sizing_mode="stretch_width", scroll="y",
+            styles={"flex": "1 1 0", "min-height": "0"},
+        )  # fmt: skip
         left = pmui.Column(
-            self.form.panel, self.progress.panel, self.progress.dialog,
-            width=290, sizing_mode="stretch_height", scroll="y", margin=(0, 4, 0, 0),
-            sx={"& > *": {"flexShrink": 0}},  # it scrolls; nothing in it lies over the next
+            form, self.progress.panel, self.progress.dialog,
+            width=290, sizing_mode="stretch_height", margin=(0, 4, 0, 0),
         )  # fmt: skip
         middle = pmui.Column(self.title, self.canvas.pane, sizing_mode="stretch_both")
         self.sides = pmui.Tabs(

@@ -10,7 +10,6 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard import catalog
-from dashboard.catalog import Unfinished
 from dashboard.help import about
 from dashboard.mapping import warp
 from dashboard.running.job import Job
@@ -21,6 +20,7 @@ from dashboard.ties import alert, button, choose, heading, say, select, table, t
 from lulc import runs as core
 from lulc.errors import LulcError
 from lulc.runs import Run
+from lulc.unfinished import Unfinished
 
 _COLUMNS = ["Run", "Scene", "Model", "Finished", "Size (px)", "Macro F1"]
 
@@ -76,7 +76,7 @@ class Runs:
     def _line(self, one: Unfinished) -> pmui.Row:
         text = words()
         text.object = f"{escape(one.id)}<br><small>{escape(str(one.path))}</small>"
-        resume = button("Go on", on_click=lambda _: self._resume(one), disabled=not one.arguments)
+        resume = button("Go on", on_click=lambda _: self._resume(one))
         remove = button("Delete …", color="error", on_click=lambda _: self._ask_about(one))
         return pmui.Row(text, resume, remove, sizing_mode="stretch_width")
 
@@ -99,7 +99,8 @@ class Runs:
 
     def _resume(self, one: Unfinished) -> None:
         try:
-            JOBS.submit(Job(one.path, one.arguments, f"Going on with {one.id}"))
+            job = Job.called(one.id) or Job(one.path, (), f"Going on with {one.id}")
+            JOBS.submit(job.again())
             self.state.place = "Explore"
         except LulcError as error:
             say(self.said, str(error), "warning")

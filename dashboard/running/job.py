@@ -21,6 +21,9 @@ from lulc.unfinished import Unfinished
 #: States of a job that will not change any more.
 ENDED = ("done", "failed", "cancelled", "stopped")
 
+#: What reading a job raises that another version wrote, or that is half deleted.
+_NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
 
 @dataclass(eq=False)
 class Job:
@@ -83,10 +86,12 @@ class Job:
         return self.ended and self.state != "done" and not (self.out / "run.json").exists()
 
     def again(self) -> Job:
-        """The same job from the start of the queue; blocks that are finished are kept."""
+        """The same job once more, to wait for its turn; blocks that are finished are kept."""
+        begun = Unfinished.open(self.out) is not None
+        call = ("classify", "--resume", str(self.out), "--progress", "json", "--json")
         return replace(
-            self, state="queued", blocks_done=0, blocks=0, left_s=None, message="", warnings=(),
-            worker=None, stop=threading.Event(),
+            self, arguments=call if begun else self.arguments, state="queued", blocks_done=0,
+            blocks=0, left_s=None, message="", warnings=(), worker=None, stop=threading.Event(),
         )  # fmt: skip
 
     def keep(self) -> None:
@@ -113,28 +118,41 @@ class Job:
         None also where a server that still runs will come to it.
         """
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            if said.get("state", "done") in ENDED:
-                return None
-            out = Path(said["out"])
+            job, said = cls._read(path)
             worker = Process.find(said["worker"])
-            if worker is None and (Process.find(said["server"]) or (out / "run.json").exists()):
+            if job.ended or (worker is None and Process.find(said["server"])):
                 return None
-            return cls(
-                out=out,
-                arguments=tuple(said["arguments"]),
-                title=said["title"],
-                reference=Path(said["reference"]) if said["reference"] else None,
-                codes=said["codes"],
-                scene=said["scene"],
-                grid=grid_from_dict(said["grid"]) if said["grid"] else None,
-                legend=Legend.from_dict(said["legend"]) if said["legend"] else None,
-                state="running" if worker else "stopped",
-                message="" if worker else "the server ended while it waited or ran",
-                worker=worker,
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # written by another version, or half deleted: nothing to go on with
+        except _NOT_OURS:
+            return None
+        if worker is None and (job.out / "run.json").exists():
+            return None
+        why = "" if worker else "the server ended while it waited or ran"
+        return replace(job, state="running" if worker else "stopped", message=why, worker=worker)
+
+    @classmethod
+    def called(cls, identifier: str) -> Job | None:
+        """The job that once made, or began, the run of that id; None if none did from here."""
+        try:
+            return cls._read(catalog.call_path(identifier))[0]
+        except _NOT_OURS:
+            return None
+
+    @classmethod
+    def _read(cls, path: Path) -> tuple[Job, dict[str, Any]]:
+        """The job in a file, and all that the file says. Raises what is in `_NOT_OURS`."""
+        said = json.loads(path.read_text(encoding="utf-8"))
+        job = cls(
+            out=Path(said["out"]),
+            arguments=tuple(said["arguments"]),
+            title=said["title"],
+            reference=Path(said["reference"]) if said["reference"] else None,
+            codes=said["codes"],
+            scene=said["scene"],
+            grid=grid_from_dict(said["grid"]) if said["grid"] else None,
+            legend=Legend.from_dict(said["legend"]) if said["legend"] else None,
+            state=said["state"],
+        )
+        return job, said
 
     def delete(self) -> None:
         """Remove what an unfinished job left: blocks, log, and the call itself."""

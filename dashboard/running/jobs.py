@@ -12,7 +12,7 @@ import atexit
 import json
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -33,6 +33,7 @@ class Jobs:
         self._thread: threading.Thread | None = None
         self._worker: Process | None = None
         self._restored = False
+        self._listeners: tuple[Callable[[], object], ...] = ()
         atexit.register(self._end)
 
     def restore(self) -> None:
@@ -47,6 +48,17 @@ class Jobs:
             if any(not job.ended for job in found):
                 self._begin()
 
+    def listen(self, heard: Callable[[], object]) -> Callable[[], None]:
+        """Have `heard` called, in any thread, when a job has changed; returns what ends that."""
+        with self._wake:
+            self._listeners = (*self._listeners, heard)
+
+        def end() -> None:
+            with self._wake:
+                self._listeners = tuple(one for one in self._listeners if one is not heard)
+
+        return end
+
     def submit(self, job: Job) -> Job:
         """Put a job at the end of the queue."""
         with self._wake:
@@ -56,6 +68,7 @@ class Jobs:
             job.keep()
             self._jobs = [j for j in self._jobs if j.id != job.id] + [job]
             self._begin()
+        self._tell()
         return job
 
     def list(self) -> tuple[Job, ...]:
@@ -75,6 +88,7 @@ class Jobs:
             if job.state == "queued":
                 job.state = "cancelled"
                 job.keep()
+        self._tell()
 
     def dismiss(self, job: Job) -> None:
         """Take an ended job from the list."""
@@ -83,6 +97,7 @@ class Jobs:
             if job.state == "stopped" and catalog.call_path(job.id).exists():
                 job.state = "cancelled"
                 job.keep()
+        self._tell()
 
     def wait(self, job: Job, timeout: float) -> Job:
         """Wait until a job has ended; for scripts and tests."""
@@ -91,6 +106,10 @@ class Jobs:
             while not job.ended and monotonic() < end:
                 self._wake.wait(0.2)
         return job
+
+    def _tell(self) -> None:
+        for heard in self._listeners:
+            heard()
 
     def _begin(self) -> None:
         if self._thread is None:
@@ -111,6 +130,7 @@ class Jobs:
                     self._wake.wait()
                     continue
                 job.state = "running"
+            self._tell()
             try:
                 state = self._run(job)
             except Exception as error:  # the queue must go on whatever one job meets
@@ -120,6 +140,7 @@ class Jobs:
                 with suppress(OSError):  # the workspace may be gone
                     job.keep()
                 self._wake.notify_all()
+            self._tell()
 
     def _run(self, job: Job) -> str:
         """Classify, and score what was classified; returns the job's last state."""
@@ -131,6 +152,7 @@ class Jobs:
             return "failed"
         if job.reference is not None:
             job.state = "scoring"
+            self._tell()
             call = ["evaluate", str(job.out), "--reference", str(job.reference), "--json"]
             call += ["--codes", job.codes] if job.codes else []
             reason = self._follow(job, call)
@@ -149,7 +171,8 @@ class Jobs:
         with job.log.open("r", encoding="utf-8", errors="replace") as log:
             log.seek(begin)
             while worker.running:
-                reader.take(log.read())
+                if reader.take(log.read()):
+                    self._tell()
                 if job.stop.wait(0.2):
                     worker.stop()
             reader.take(log.read() + "\n")
@@ -171,7 +194,8 @@ class _Log:
         self._rest = ""
         self.reason = ""
 
-    def take(self, text: str) -> None:
+    def take(self, text: str) -> bool:
+        """Take what was written; returns whether the job has changed."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             with suppress(ValueError, KeyError, TypeError):
@@ -186,6 +210,7 @@ class _Log:
             if line.strip():
                 self.reason = line.strip().removeprefix("lulc: ")
                 self._job.warnings = (*self._job.warnings, self.reason)[-20:]
+        return bool(lines)
 
 
 #: The queue of this server.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from functools import partial
+from html import escape
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.io.state import set_curdoc
 
 from dashboard.choosing.plan import duration
 from dashboard.running.job import Job
+from dashboard.running.job_list import JobList
 from dashboard.running.jobs import JOBS
 from dashboard.shelf import Shelf
 from dashboard.state import State
-from dashboard.ties import button, words
-
-#: Milliseconds between two looks at the queue.
-_PERIOD = 400
+from lulc.errors import LulcError
 
 
 class Progress:
@@ -26,38 +28,74 @@ class Progress:
         self.state, self.shelf = state, shelf
         JOBS.restore()
         self.mine: set[str] = set()
-        self.lines: dict[str, Line] = {}
-        self._open = {job.id for job in JOBS.list() if not job.ended}
-        self.panel = pmui.Column(sizing_mode="stretch_width")
+        self._ended = ended()
+        self._due = threading.Event()
+        self.list = JobList(self.press, sizing_mode="stretch_width")
+        self.panel = pmui.Column(
+            self.list, sizing_mode="stretch_width", scroll="y",
+            styles={"flex": "0 0 auto", "max-height": "45%", "height": "auto"},
+        )  # fmt: skip
         self.log = pn.pane.HTML("", sizing_mode="stretch_width")
         self.dialog = pmui.Dialog(self.log, title="Log", open=False, width_option="md")
         self.arrange()
 
     def watch(self) -> None:
-        """Look at the queue from now on; for a page that is served."""
-        pn.state.add_periodic_callback(self.update, period=_PERIOD)  # type: ignore[arg-type]
+        """Show every change of the queue from now on; for a page that is served."""
+        document = pn.state.curdoc
+
+        def heard() -> None:
+            if not self._due.is_set():  # one look shows all that has changed before it
+                self._due.set()
+                with set_curdoc(document):
+                    pn.state.execute(self.update, schedule=True)
+
+        end = JOBS.listen(heard)
+        pn.state.on_session_destroyed(lambda _: end())
+        heard()
 
     async def update(self) -> None:
         """Show the jobs as they are; when one ends, look at the workspace again."""
+        self._due.clear()
         self.arrange()
-        running = {i for i, line in self.lines.items() if not line.job.ended}
-        ended, self._open = self._open - running, running
-        if not ended:
+        before, self._ended = self._ended, ended()
+        if self._ended <= before:
             return
         await self.shelf.refresh()
-        for identifier in ended & self.mine:
+        for identifier in (self._ended - before) & self.mine:
             if self.shelf.run(identifier) is not None:
                 self.state.run = identifier
 
     def arrange(self) -> None:
-        """Show the jobs as they are."""
-        jobs = {job.id: job for job in JOBS.list()}
-        if [*jobs.values()] != [line.job for line in self.lines.values()]:
-            kept = {i: line for i, line in self.lines.items() if jobs.get(i) is line.job}
-            self.lines = {i: kept.get(i) or Line(job, self) for i, job in jobs.items()}
-            self.panel.objects = [line.panel for line in reversed(self.lines.values())]
-        for line in self.lines.values():
-            line.update()
+        """Show the jobs as they are, the newest first."""
+        self.list.jobs = [line(job) for job in reversed(JOBS.list())]
+
+    def press(self, identifier: str, action: str) -> None:
+        """Do with a job what its button says."""
+        job = next((job for job in JOBS.list() if job.id == identifier), None)
+        if job is None or action not in actions(job):
+            return  # it has changed since the page showed it
+        if action == "Cancel":
+            JOBS.cancel(job)
+        elif action == "Dismiss":
+            JOBS.dismiss(job)
+        elif action == "Resume":
+            self.mine.add(job.id)
+            JOBS.submit(job.again())
+        elif action == "Open":
+            self.state.run = job.id
+        else:
+            later = self.show_log if action == "Log" else self.delete
+            pn.state.execute(partial(later, job))
+        self.arrange()
+
+    async def delete(self, job: Job) -> None:
+        """Remove what an unfinished job left."""
+        JOBS.dismiss(job)
+        try:
+            await asyncio.to_thread(job.delete)
+        except (OSError, LulcError) as error:
+            self.show(f"{job.out} cannot be removed: {error}", str(job.out))
+        self.state.changed()
 
     async def show_log(self, job: Job) -> None:
         """Open the log of a job."""
@@ -65,74 +103,41 @@ class Progress:
             text = await asyncio.to_thread(job.log.read_text, "utf-8", "replace")
         except OSError:
             text = "There is no log."
+        self.show(text or "The log is empty.", str(job.log))
+
+    def show(self, text: str, where: str) -> None:
+        """Open the dialog with a text, and where it is from."""
         self.log.object = (
-            f"<small>{job.log}</small><pre style='white-space:pre-wrap'>"
-            f"{text.replace('&', '&amp;').replace('<', '&lt;') or 'The log is empty.'}</pre>"
+            f"<small>{escape(where)}</small><pre style='white-space:pre-wrap'>{escape(text)}</pre>"
         )
         self.dialog.open = True
 
 
-class Line:
-    """One job."""
+def ended() -> set[str]:
+    """Ids of the jobs that have ended."""
+    return {job.id for job in JOBS.list() if job.ended}
 
-    def __init__(self, job: Job, parent: Progress) -> None:
-        self.job, self.parent = job, parent
-        self.title = words()
-        self.bar = pmui.LinearProgress(value=0, sizing_mode="stretch_width", margin=(2, 10))
-        self.cancel = button("Cancel", color="error", on_click=self._cancel)
-        self.show = button("Log", variant="text", on_click=self._log)
-        self.open = button("Open", variant="text", on_click=self._open)
-        self.dismiss = button("Dismiss", variant="text", on_click=self._dismiss)
-        self.resume = button("Resume", on_click=self._resume)
-        self.delete = button("Delete", color="error", variant="text", on_click=self._delete)
-        self.panel = pmui.Column(
-            self.title,
-            self.bar,
-            pmui.FlexBox(self.cancel, self.resume, self.open, self.show, self.delete, self.dismiss),
-            sizing_mode="stretch_width",
-            sx={"borderTop": "1px solid rgba(128,128,128,0.4)", "paddingTop": "4px"},
-        )
-        self.update()
 
-    def update(self) -> None:
-        """Show the job as it is."""
-        job = self.job
-        self.title.object = f"<small><b>{job.title}</b><br>{said(job)}</small>"
-        unknown = job.state in ("running", "scoring") and not job.blocks
-        self.bar.param.update(
-            value=round(100 * job.share),
-            variant="indeterminate" if unknown or job.state == "scoring" else "determinate",
-            visible=not job.ended,
-        )
-        self.cancel.param.update(visible=not job.ended, disabled=job.stop.is_set())
-        self.resume.visible = self.delete.visible = job.resumable
-        self.dismiss.visible = job.ended
-        self.open.visible = job.state == "done"
+def actions(job: Job) -> list[str]:
+    """What can be done with a job as it is."""
+    if not job.ended:
+        return ["Log"] if job.stop.is_set() else ["Cancel", "Log"]
+    first = ["Open"] if job.state == "done" else ["Resume"] if job.resumable else []
+    return [*first, "Log", *(["Delete"] if job.resumable else []), "Dismiss"]
 
-    def _cancel(self, _event: Any) -> None:
-        JOBS.cancel(self.job)
-        self.update()
 
-    def _resume(self, _event: Any) -> None:
-        self.parent.mine.add(self.job.id)
-        JOBS.submit(self.job.again())
-        self.parent.arrange()
-
-    async def _delete(self, _event: Any) -> None:
-        JOBS.dismiss(self.job)
-        await asyncio.to_thread(self.job.delete)
-        self.parent.arrange()
-        self.parent.state.changed()
-
-    def _dismiss(self, _event: Any) -> None:
-        JOBS.dismiss(self.job)
-        self.parent.arrange()
-
-    def _open(self, _event: Any) -> None:
-        self.parent.state.run = self.job.id
-
-    async def _log(self, _event: Any) -> None:
-        await self.parent.show_log(self.job)
+def line(job: Job) -> dict[str, Any]:
+    """What the list says of a job."""
+    known = job.state not in ("running", "scoring") or bool(job.blocks)
+    return {
+        "id": job.id,
+        "title": job.title,
+        "said": said(job),
+        "failed": job.state == "failed",
+        "ended": job.ended,
+        "share": job.share if known and job.state != "scoring" else None,
+        "actions": actions(job),
+    }
 
 
 def said(job: Job) -> str:
