@@ -5,20 +5,20 @@
 A made-up run (14 bands, as `lulc.classify` leaves it) and the image below it are written
 block by block, in flat memory. Then views of three scales, each round a little further so
 that nothing is painted twice: the whole, a quarter, and a pixel of the map a pixel of the
-screen. Ours paints the image, the classes, their shares, and reads all activations for the
-pointer; rio-tiler, where it is installed, reads and colours the image and the classes only.
+screen. Ours paints the image, the classes and their shares; rio-tiler, where it is installed,
+reads and colours the image and the classes. Last, the processor's time of each part of a pan.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import click
 import numpy as np
@@ -30,8 +30,10 @@ from rasterio.windows import Window
 from scipy.ndimage import zoom
 
 from benchmarks.timing import interleaved, machine, ratios
+from dashboard.mapping import marks, positions
 from dashboard.mapping.warp import View, mercator_bounds
-from dashboard.painting import layers
+from dashboard.painting import certainty, layers, paints
+from dashboard.painting.composites import COMPOSITES, composite
 from dashboard.painting.layers import Order
 from lulc import mapfile
 from lulc.legend import Legend
@@ -129,6 +131,37 @@ def views(grid: GeoBox, share: float) -> Callable[[], View]:
     return following
 
 
+def parts(order: Order, grid: GeoBox, rounds: int) -> dict[str, list[float]]:
+    """Processor seconds of each part of a pan at a quarter of the side, each view a new one."""
+    following = views(grid, 0.25)
+    spent: dict[str, list[float]] = {}
+    for _ in range(rounds + 1):
+        for name, step in _steps(order, grid, following()):
+            begin = process_time()
+            step()
+            spent.setdefault(name, []).append(process_time() - begin)
+    return {name: seconds[1:] for name, seconds in spent.items()}  # the first opens the files
+
+
+def _steps(order: Order, grid: GeoBox, view: View) -> Iterator[tuple[str, Callable[[], object]]]:
+    """The parts of a pan, in the order in which each finds what the one before it has kept."""
+    run, scene = order.run, order.scene
+    assert run is not None and scene is not None
+    yield "places of the pixels", lambda: positions.lookup(view.grid, grid)
+    yield "classes read", lambda: certainty.class_ids(run, view)
+    ids = certainty.class_ids(run, view)
+    yield "classes coloured", lambda: paints.painted(ids, run.legend)
+    yield "their shares", lambda: paints.shares(ids, run.legend, absent=True)
+    yield "image below", lambda: composite(scene, COMPOSITES["True colour"], view)
+    image = composite(scene, COMPOSITES["True colour"], view)
+    yield "both handed over", lambda: [marks.columns(view, image) for _ in range(2)]
+    yield "pointer, once it rests", lambda: layers.point(order, view.near(*_middle(view)))
+
+
+def _middle(view: View) -> tuple[float, float]:
+    return (view.west + view.east) / 2, (view.south + view.north) / 2
+
+
 def rio_tiler(order: Order, stack: ExitStack) -> Callable[[View], object] | None:
     """Reads and colours the image and the classes of a view; None where it is not installed."""
     try:
@@ -168,6 +201,9 @@ def main(height: int, width: int, rounds: int) -> None:
         one_to_one = SCREEN[0] / width
         for name, share in (("whole", 1.0), ("quarter", 0.5), ("1:1", one_to_one)):
             click.echo(_row(name, order, views(grid, share), theirs, rounds))
+        click.echo(f"\n{'cpu of a pan':32}{'ms':>7}")
+        for name, spent in parts(order, grid, rounds).items():
+            click.echo(f"{name:32}{1000 * median(spent):7.1f}")
         click.echo(f"\n{'switch to':12}{'ms':>9}")
         view = views(grid, 0.5)()
         layers.paint(order, view)

@@ -75,6 +75,8 @@ def test_without_a_reference_there_are_areas_and_no_scores(run):
     assert pixels > 0 and np.isnan([precision, recall]).all()
     assert not found.counts[:, :UNKNOWN].any()
     assert "no reference" in contact.told(found, run, 12, 0.5, 0.01)
+    cards = contact.cards(run, found, view_of(run), "ap", 0.5)
+    assert {card["note"] for card in cards} == {"no AP: no reference"}
 
 
 # Pictures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -18,6 +19,7 @@ from dashboard.choosing import plan as plans
 from dashboard.state import State
 from dashboard.ties import spoken
 from lulc.errors import SceneError
+from lulc.model import Model
 
 
 def raster(path: Path, west: float, count: int = 1) -> Path:
@@ -98,3 +100,17 @@ def test_errors_are_said_in_the_words_of_the_page(workspace):
     assert str(workspace) not in said and "--" not in said
     assert said.startswith("scenes/plain.tif") and "under Advanced" in said
     assert spoken(SceneError("It is all sea.")) == "It is all sea."
+
+
+def test_the_model_chosen_first_takes_the_bands_of_the_scene(workspace):
+    add_run(workspace, [0.0001] * 3)
+    scene = catalog.open_scene("plain")
+    many = Model.load("lakeland").card
+    few = replace(many, bands=many.bands[:3], network=replace(many.network, bands=3))
+    assert [band.name for band in few.bands] == list(scene.bands)
+    cards = {"many": many, "broken": "no card", "few": few, "alike": few}
+    state = State(scene="plain", model="many")
+    assert plans.model_for(state, cards, ["many"]) == "few"
+    assert plans.model_for(state, cards, ["alike", "few"]) == "alike"
+    assert plans.model_for(state, {"many": many}, ["many"]) == "many"
+    assert plans.model_for(State(scene="nowhere", model="m"), cards, ["few"]) == "m"

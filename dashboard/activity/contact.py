@@ -46,10 +46,12 @@ def cards(
     precision = np.full(len(ids), np.nan) if tally is None else tally.average_precision()
     key = {"ap": -np.nan_to_num(precision, nan=-1.0), "legend": np.arange(len(ids)),
            "area": -areas(tally, len(ids))}[order]  # fmt: skip
+    none = "counting …"
+    if tally is not None:
+        none = "no AP: not in the reference" if tally.compared else "no AP: no reference"
     found = []
     for i in np.argsort(key, kind="stable"):
-        score = "no AP: not in the reference" if tally else "counting …"
-        score = score if np.isnan(precision[i]) else f"AP {precision[i]:.3f}"
+        score = none if np.isnan(precision[i]) else f"AP {precision[i]:.3f}"
         chart = "" if tally is None else drawing(tally, int(i), names[i], mark)
         image = thumbs.png(masks.coloured(steps[i], there))
         title = f"{names[i]}: activation from 0 (dark) to 1 (bright) in the part of the map in view"

@@ -36,6 +36,11 @@ class Tally:
     notes: tuple[str, ...] = ()
     """What was merged or left out."""
 
+    @property
+    def compared(self) -> bool:
+        """Whether a reference says something of any pixel."""
+        return bool(self.counts[:, :UNKNOWN].any())
+
     def ranking(self, index: int) -> Ranking:
         """Precision against recall by threshold of the class at that place in the legend."""
         return Ranking(self.counts[index, :UNKNOWN])

@@ -40,7 +40,7 @@ class Form:
     ) -> None:
         self.state, self.shelf, self.submitted = state, shelf, submitted
         self.plan = Plan()
-        self._planning = self._stale = False
+        self._planning = self._stale = self._planned = False
         self.region = RegionForm(state, shelf, show_all)
         self.model = tie(select("Model"), state, "model")
         self.card = words()
@@ -48,8 +48,9 @@ class Form:
         self.reference = tie(select("Score against"), state, "reference")
         self.trouble = alert()
         self.start = pmui.Button(
-            label="Classify", color="primary", sizing_mode="stretch_width", on_click=self._submit
-        )
+            label="Classify", color="primary", sizing_mode="stretch_width", on_click=self._submit,
+            disabled=True,  # until there is a plan
+        )  # fmt: skip
         self.panel = pmui.Column(
             about("Classify", "classify"),
             self.region.panel, self.model, self.card, self.device, self.reference,
@@ -58,13 +59,15 @@ class Form:
             styles={"height": "max-content", "max-height": "none"},  # not cut to the column's
         )  # fmt: skip
         state.param.watch(self._again, _CHOICES)
-        state.param.watch(self._refer, "scene")
+        state.param.watch(self._suit, "scene")
         shelf.param.watch(self._lists, ["references", "cards"])
         shelf.param.watch(self._again, ["runs", "regions"])
         self._lists()
 
     async def plan_again(self) -> None:
         """Make the plan for the first time."""
+        await self._suit()
+        self._planned = True
         await self._again()
 
     def _advanced(self) -> pmui.Accordion:
@@ -99,12 +102,16 @@ class Form:
         choose(self.reference, {"nothing": "", **{n: n for n in shelf.references}}, state.reference)
         self._describe()
 
-    async def _refer(self, *_: Any) -> None:
-        """Choose a reference that lies where the scene does."""
-        scene, wanted = self.state.scene, self.state.reference
-        found = await asyncio.to_thread(catalog.reference_for, scene, wanted)
-        if (self.state.scene, self.state.reference) == (scene, wanted):
-            self.state.reference = found
+    async def _suit(self, *_: Any) -> None:
+        """Choose a reference that lies where the scene does, and a model for its bands."""
+        state, run = self.state, self.shelf.run(self.state.run)
+        chosen = (state.scene, state.reference, state.model)
+        last = [run.model] if run else []
+        wanted = [state.model, *last] if self._planned else [*last, state.model]
+        reference = await asyncio.to_thread(catalog.reference_for, state.scene, state.reference)
+        model = await asyncio.to_thread(plans.model_for, state, self.shelf.cards, wanted)
+        if (state.scene, state.reference, state.model) == chosen:
+            state.param.update(reference=reference, model=model)
 
     def _describe(self) -> None:
         card = self.shelf.card(self.state.model)

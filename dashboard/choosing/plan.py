@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +115,22 @@ def make(
     kind = devices.kind(state.device)
     cost = estimate(pixels, card, kind, state.dtype, runs, cards or {})
     return replace(plan, cost=cost, problem=_name_problem(state))
+
+
+def model_for(state: State, cards: Mapping[str, ModelCard | str], wanted: Sequence[str]) -> str:
+    """The first model whose bands the scene has, those that are wanted before all others; the
+    one that is chosen where none fits or the scene cannot be opened."""
+    try:
+        scene = catalog.open_scene(state.scene, reading(state))
+    except LulcError:
+        return state.model
+    for name in (*wanted, *cards):
+        card = cards.get(name)
+        if isinstance(card, ModelCard):
+            with suppress(LulcError):
+                needed(scene, card)
+                return name
+    return state.model
 
 
 def arguments(plan: Plan, state: State, out: Path) -> tuple[str, ...]:

@@ -65,7 +65,9 @@ class RegionForm:
             label="Keep it as", placeholder="a name", size="small", sizing_mode="stretch_width"
         )
         self.keep = button("Keep", on_click=self._keep)
-        self.kept = pmui.Row(self.name, self.keep, sizing_mode="stretch_width", align="center")
+        self.kept = pmui.Row(
+            self.name, self.keep, sizing_mode="stretch_width", align="center", visible=False
+        )
         self.said = alert()
         self.size = words()
         self.panel = pmui.Column(

@@ -179,7 +179,7 @@ class Canvas(param.Parameterized):
     def _show_box(self, view: View) -> None:
         # The ranges are for a page that is still to be sent, the box for one that is there.
         frame.set_ranges(self.figure, view)
-        self._wanted.data = {"box": list(view.bounds)}
+        frame.move(self._wanted, view)
 
     def _switch_basemap(self, *_: Any) -> None:
         pn.state.execute(self.basemap.switch, schedule=True)
@@ -213,6 +213,11 @@ class Canvas(param.Parameterized):
             self._painting = False
 
     def _send(self, order: Any, picture: Picture) -> None:
+        # In one message: Bokeh walks through all models of the page for each.
+        with pn.io.hold():
+            self._show_picture(order, picture)
+
+    def _show_picture(self, order: Any, picture: Picture) -> None:
         self.pointer.tell(order, picture)
         self.picture = picture
         if self.figure is None:

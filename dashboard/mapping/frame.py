@@ -102,6 +102,8 @@ return `${x} ${place.unit} E, ${y} ${place.unit} N (${place.crs})`
 def as_map(figure: Any) -> None:
     """Give a figure the axes of a map in Web Mercator."""
     figure.match_aspect = False
+    # The page says where it has come to rest; each step on the way would be a message of its own.
+    figure.x_range.syncable = figure.y_range.syncable = False
     figure.background_fill_color = None
     figure.grid.visible = False
     # Upright, they take one width whatever they say, and the frame keeps its size.
@@ -116,10 +118,9 @@ def as_map(figure: Any) -> None:
 def wire(figure: Any, moved: Callable[[str, Any, Any], None]) -> ColumnDataSource:
     """Have a figure call `moved` when it has come to rest.
 
-    Returns the source to write a box to (`{"box": [west, south, east, north]}`) that the
-    page is to show.
+    Returns the source by which the page is told what to show (`move`).
     """
-    wanted = ColumnDataSource(data={"box": []})
+    wanted = ColumnDataSource(data={"box": [], "turn": []})
     seen = ColumnDataSource(data={"box": [], "size": []})
     seen.on_change("data", moved)
     # Naming the sources in a script brings them to the page together with the figure.
@@ -139,6 +140,12 @@ def ask(figure: Any, read: ColumnDataSource, asked: Callable[[str, Any, Any], No
     place.on_change("data", asked)
     models = {"figure": figure, "read": read, "asked": place}
     figure.js_on_event(MouseMove, CustomJS(args=models, code=_POINTED))
+
+
+def move(wanted: ColumnDataSource, view: View) -> None:
+    """Have the page show a view, also when it was asked for that before and went elsewhere."""
+    turn = max(wanted.data.get("turn", ()), default=0) + 1
+    wanted.data = {"box": list(view.bounds), "turn": [turn] * 4}
 
 
 def set_ranges(figure: Any, view: View) -> None:
