@@ -48,9 +48,8 @@ class Form:
         self.reference = tie(select("Score against"), state, "reference")
         self.trouble = alert()
         self.start = pmui.Button(
-            label="Classify", color="primary", sizing_mode="stretch_width", on_click=self._submit,
-            disabled=True,  # until there is a plan
-        )  # fmt: skip
+            label="Classify", color="primary", sizing_mode="stretch_width", on_click=self._submit
+        )
         self.panel = pmui.Column(
             about("Classify", "classify"),
             self.region.panel, self.model, self.card, self.device, self.reference,
