@@ -96,17 +96,26 @@ def say(where: pmui.Alert, text: str, severity: str = "info") -> None:
     where.param.update(object=text, severity=severity, visible=bool(text))
 
 
-def spoken(error: Exception) -> str:
+def spoken(error: Exception | str) -> str:
     """An error of lulc's in the page's words: fields for options, names in the workspace."""
-    text = str(error).replace(f"{config.workspace()}/", "")
+    said = str(error)
+    text = said.replace(f"{config.workspace()}/", "")
     for option, field in _FIELDS.items():
         text = text.replace(option, field)
-    asked = any(option in str(error) for option in _FIELDS)
-    return f"{text}. These fields are under Advanced, at the left." if asked else text
+    advanced = any(option in said for option in _FIELDS if option != "--codes")
+    return f"{text}. These fields are under Advanced, at the left." if advanced else text
 
 
 #: Where the page has a field for an option of the command line.
-_FIELDS = {"--bands": "Band names", "--scale": "Scale", "--offset": "Offset"}
+_FIELDS = {
+    "--bands": "Band names", "--scale": "Scale", "--offset": "Offset",
+    "--codes": "the field Its codes on the page Scores",
+}  # fmt: skip
+
+
+def sentence(text: str) -> str:
+    """A text with a capital first letter."""
+    return text[:1].upper() + text[1:]
 
 
 def heading(text: str) -> pn.pane.HTML:

@@ -100,6 +100,9 @@ def test_errors_are_said_in_the_words_of_the_page(workspace):
     assert str(workspace) not in said and "--" not in said
     assert said.startswith("scenes/plain.tif") and "under Advanced" in said
     assert spoken(SceneError("It is all sea.")) == "It is all sea."
+    assert spoken("name one with --codes") == (
+        "name one with the field Its codes on the page Scores"
+    )
 
 
 def test_the_model_chosen_first_takes_the_bands_of_the_scene(workspace):

@@ -17,7 +17,7 @@ from dashboard.choosing import devices, regions
 from dashboard.choosing.coverage import missing
 from dashboard.choosing.estimate import Estimate, estimate
 from dashboard.state import NAMED, POLYGON, State
-from dashboard.ties import spoken
+from dashboard.ties import sentence, spoken
 from lulc import config
 from lulc.card import ModelCard
 from lulc.errors import LulcError
@@ -183,11 +183,6 @@ def megabytes(size: float) -> str:
 def share(part: float) -> str:
     """A share for people, never nothing for something: 12 %, under 1 %."""
     return f"{part:.0%}".replace("%", " %") if part >= 0.01 else "under 1 %"
-
-
-def sentence(text: str) -> str:
-    """A text with a capital first letter."""
-    return text[:1].upper() + text[1:]
 
 
 def _name_problem(state: State) -> str:

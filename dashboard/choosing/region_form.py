@@ -15,7 +15,7 @@ from dashboard.choosing.estimate import Estimate
 from dashboard.choosing.plan import Plan
 from dashboard.shelf import Shelf
 from dashboard.state import BOX, NAMED, POLYGON, TYPED, WHOLE, State
-from dashboard.ties import alert, button, choose, say, select, tie, words
+from dashboard.ties import alert, button, choose, say, select, sentence, spoken, tie, words
 from lulc.errors import LulcError
 from lulc.region import SUFFIXES
 from lulc.scene import Scene
@@ -127,7 +127,7 @@ class RegionForm:
                 name = self.name.value_input or region.name
                 await self._choose(await asyncio.to_thread(regions.keep, region, name))
         except (LulcError, OSError) as error:
-            say(self.said, plans.sentence(str(error)), "warning")
+            say(self.said, sentence(spoken(error)), "warning")
 
     async def _uploaded(self, event: Any) -> None:
         if not event.new:
@@ -136,7 +136,7 @@ class RegionForm:
             name = await asyncio.to_thread(regions.take, self.upload.filename, event.new)
             await self._choose(name)
         except (LulcError, OSError) as error:
-            say(self.said, plans.sentence(str(error)), "warning")
+            say(self.said, sentence(spoken(error)), "warning")
 
     async def _choose(self, name: str) -> None:
         await self.shelf.refresh()

@@ -13,7 +13,7 @@ from panel.custom import JSComponent
 from dashboard.painting.picture import Entry, Picture
 from dashboard.ramps import Ramp
 from dashboard.state import State
-from dashboard.ties import words
+from dashboard.ties import sentence, spoken, words
 
 
 class Rows(JSComponent):
@@ -143,8 +143,8 @@ def footing(picture: Picture) -> str:
     elif picture.entries:
         parts.append('<div style="font-size:0.75rem">share of the map in view</div>')
     elif picture.title:
-        parts.append("<small>Nothing to show here.</small>")
-    parts += [f"<small>{escape(note)}</small><br>" for note in picture.notes]
+        parts.append("<small>Nothing to show here.</small><br>")
+    parts += [f"<small>{escape(sentence(spoken(note)))}</small><br>" for note in picture.notes]
     return "".join(parts)
 
 
