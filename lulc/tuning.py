@@ -33,7 +33,7 @@ _WORTH = 1.25
 
 _NETWORK = UNet(bands=9, classes=13, width=16, depth=4, decoder_width=16)
 _WIDE = UNet(bands=9, classes=13, width=128, depth=1, decoder_width=128)
-_SIDE, _TIMES, _LIMIT_S = 384, 3, 120
+_SIDE, _WIDE_SIDE, _TIMES, _LIMIT_S = 384, 128, 3, 120
 
 
 def tune(style: str = "auto") -> tuple[Settings, dict[str, dict[str, float]]]:
@@ -82,16 +82,16 @@ def rates() -> dict[str, float]:
     tf = tensorflow()
     name, *_ = resolve().names
     half = "bfloat16" if "CPU:" in name else "float16"
-    ways: dict[str, tuple[UNet, dict]] = {
-        "float32": (_NETWORK, {}),
-        "half": (_NETWORK, {"precision": half}),
-        "xla": (_NETWORK, {"xla": True}),
-        "wide": (_WIDE, {"quick": False}),
-        "quick": (_WIDE, {"quick": True}),
+    ways: dict[str, tuple[UNet, int, dict]] = {
+        "float32": (_NETWORK, _SIDE, {}),
+        "half": (_NETWORK, _SIDE, {"precision": half}),
+        "xla": (_NETWORK, _SIDE, {"xla": True}),
+        "wide": (_WIDE, _WIDE_SIDE, {"quick": False}),
+        "quick": (_WIDE, _WIDE_SIDE, {"quick": True}),
     }
-    image = tf.random.normal((1, _SIDE, _SIDE, _NETWORK.bands), seed=0)
     found = {}
-    for way, (network, options) in ways.items():
+    for way, (network, side, options) in ways.items():
+        image = tf.random.normal((1, side, side, network.bands), seed=0)
         try:
             function = freeze(network.build(), name, **options)
             function(image).numpy()
@@ -102,7 +102,7 @@ def rates() -> dict[str, float]:
             begin = perf_counter()
             function(image).numpy()
             seconds.append(perf_counter() - begin)
-        found[way] = round(_SIDE**2 / min(seconds) / 1e6, 3)
+        found[way] = round(side**2 / min(seconds) / 1e6, 3)
     return found
 
 
