@@ -298,11 +298,11 @@ class BlockTally:
         self.scored = np.zeros_like(self.wrong)
 
     def add(self, strip: Strip) -> None:
-        """Count a strip of whole rows."""
-        top, kept = int(strip.window.row_off), strip.kept
+        """Count a strip."""
+        top, left, kept = int(strip.window.row_off), int(strip.window.col_off), strip.kept
         n = len(self.groups)
         pairs = strip.reference.astype(np.int32) * n + strip.prediction
-        across = (np.arange(kept.shape[1], dtype=np.int32) // self.columns) * (n * n)
+        across = np.arange(left, left + kept.shape[1], dtype=np.int32) // self.columns * (n * n)
         places = pairs + across
         cuts = range(top + -top % self.rows, top + len(kept), self.rows)
         for start, stop in zip([top, *cuts], [*cuts, top + len(kept)], strict=True):
@@ -310,12 +310,11 @@ class BlockTally:
             found = np.bincount(places[inside][kept[inside]], minlength=self.counts[0].size)
             if stop > start:
                 self.counts[start // self.rows] += found.reshape(self.counts[0].shape)
-        first = -top % self.step
-        sampled = np.s_[first :: self.step, :: self.step]
+        sampled = np.s_[-top % self.step :: self.step, -left % self.step :: self.step]
         right = (strip.reference == strip.prediction)[sampled]
-        row = (top + first) // self.step
-        rows = slice(row, row + len(right))
-        self.scored[rows], self.wrong[rows] = kept[sampled], kept[sampled] & ~right
+        row, column = -(-top // self.step), -(-left // self.step)
+        there = np.s_[row : row + right.shape[0], column : column + right.shape[1]]
+        self.scored[there], self.wrong[there] = kept[sampled], kept[sampled] & ~right
 
     def result(self) -> SpatialBlocks:
         """What was counted."""

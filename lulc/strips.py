@@ -1,6 +1,6 @@
 """One pass over a map and its reference for everything that is counted on their pixels.
 
-The pixels come in strips of whole rows, and every tally gets each strip once. What a tally
+The pixels come in strips, pieces of some rows, and every tally gets each strip once. What a tally
 gives is a pure function of counts, so areas can be counted apart and added.
 """
 
@@ -24,8 +24,9 @@ from lulc.reference import LabelMap
 #: Pixels of a strip: a float32 of every one for 13 classes is 50 MB.
 STRIP_PIXELS = 1 << 20
 
-#: Rows of a strip at least, however wide the map.
-STRIP_ROWS = 64
+#: Rows of a strip at most: it is cut across rather than made flat, so that the margins that some
+#: tallies look at cost as little in a wide map as in a narrow one.
+STRIP_ROWS = 1024
 
 
 class Part(Protocol):
@@ -62,7 +63,7 @@ class Tally(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """Some rows of a map and its reference. Every array is (y, x) of the window."""
+    """A piece of a map and its reference. Every array is (y, x) of the window."""
 
     strips: Strips
     """What it is part of: legends, groups, grid."""
@@ -185,19 +186,22 @@ class Strips:
                 tally.add(strip)
 
     def read(self, margin: int = 0) -> Iterator[Strip]:
-        """Strips that cover the grid from top to bottom.
+        """Strips that cover the grid from top to bottom, and each row of them from the left.
 
         Several are read together, as a slab of whole rows of blocks, so that no block of the
         file is decoded twice; each is small, so that a tally may use some times its memory.
         """
         height, width = self.prediction.grid.shape
-        rows = max(STRIP_ROWS, STRIP_PIXELS // width)
         for window in self.prediction.strips():
             top, bottom = int(window.row_off), int(window.row_off + window.height)
             above, below = max(0, top - margin), min(height, bottom + margin)
             slab = self._slab(Window(0, above, width, below - above))
+            rows = min(STRIP_ROWS, bottom - top)
+            columns = max(1, STRIP_PIXELS // rows)
             for row in range(top, bottom, rows):
-                yield slab.part(Window(0, row, width, min(rows, bottom - row)))
+                for left in range(0, width, columns):
+                    size = min(columns, width - left), min(rows, bottom - row)
+                    yield slab.part(Window(left, row, *size))
 
     def _slab(self, window: Window) -> Strip:
         mask = self.mask

@@ -113,10 +113,11 @@ def strips_of(path, **options):
 
 @pytest.fixture
 def small_strips(monkeypatch):
-    """Slabs of 70 rows in strips of 64, whatever the real sizes are."""
+    """Slabs of 70 rows in strips of 64 x 25 pixels, whatever the real sizes are."""
     windows = [Window(0, row, 60, min(70, 150 - row)) for row in (0, 70, 140)]
     monkeypatch.setattr(LabelMap, "strips", lambda _: iter(windows))
-    monkeypatch.setattr(strips_module, "STRIP_PIXELS", 1)
+    monkeypatch.setattr(strips_module, "STRIP_ROWS", 64)
+    monkeypatch.setattr(strips_module, "STRIP_PIXELS", 64 * 25)
 
 
 @pytest.mark.usefixtures("small_strips")
@@ -140,7 +141,10 @@ def test_every_pixel_comes_once_and_with_its_margin(tmp_path, margin):
     for strip in strips.read(margin):
         place = strip.window.toslices()
         times[place] += 1
-        near = slice(max(0, place[0].start - margin), min(150, place[0].stop + margin))
+        near = tuple(
+            slice(max(0, along.start - margin), min(size, along.stop + margin))
+            for along, size in zip(place, SHAPE, strict=True)
+        )
         around = strip.around(margin)
         for name, expected in whole.items():
             assert (getattr(strip, name) == expected[place]).all()
@@ -177,7 +181,7 @@ def test_a_slab_is_read_once_from_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(Activations, "stored", lambda *a: read.append(a[1]) or stored(*a))
     strips = strips_of(tmp_path / "map.tif")
     number = sum(strip.stored[0].size == strip.activations()[0].size for strip in strips.read(3))
-    assert (number, len(read)) == (5, 3)
+    assert (number, len(read)) == (13, 3)
 
 
 @settings(max_examples=25, deadline=None)
@@ -217,8 +221,8 @@ def test_a_part_is_counted_on_the_scored_pixels_and_kept(tmp_path, monkeypatch):
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(1, 150), st.integers(1, 40), st.booleans())
-def test_strips_of_any_height_give_the_same(tmp_path_factory, slab, strip, zones):
+@given(st.integers(1, 150), st.integers(1, 40), st.integers(7, 80), st.booleans())
+def test_strips_of_any_size_give_the_same(tmp_path_factory, slab, strip, across, zones):
     """Every part that there is, with the matrix, whatever is read and counted at once."""
     folder = tmp_path_factory.mktemp("map")
     map_file(folder / "map.tif")
@@ -227,8 +231,8 @@ def test_strips_of_any_height_give_the_same(tmp_path_factory, slab, strip, zones
     windows = [Window(0, row, 60, min(slab, 150 - row)) for row in range(0, 150, slab)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LabelMap, "strips", lambda _: iter(windows))
-        patch.setattr(strips_module, "STRIP_PIXELS", strip * 60)
-        patch.setattr(strips_module, "STRIP_ROWS", 1)
+        patch.setattr(strips_module, "STRIP_PIXELS", strip * across)
+        patch.setattr(strips_module, "STRIP_ROWS", strip)
         parts = count(strips, list(PARTS))
     assert "activations" in whole.parts
     same(parts.to_dict(), whole.to_dict())
