@@ -142,9 +142,11 @@ def test_the_flag_is_in_force_where_tensorflow_computes(tmp_path, measured, user
 
 
 def test_the_devices_of_this_process_are_measured_in_every_way(monkeypatch):
-    monkeypatch.setattr(tuning, "_SIDE", 16)
+    for side in ("_SIDE", "_WIDE_SIDE"):
+        monkeypatch.setattr(tuning, side, 16)
     monkeypatch.setattr(tuning, "_NETWORK", tuning.UNet(2, 3, 2, 1, 2))
     found = tuning.rates()
-    assert {"float32", "half", "xla"} >= set(found) >= {"float32"}
+    always = {"float32", "wide", "quick"}
+    assert always | {"half", "xla"} >= set(found) >= always
     assert all(rate > 0 for rate in found.values())
     assert device.half_precision(device.resolve("cpu")) is None
