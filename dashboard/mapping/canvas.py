@@ -155,7 +155,7 @@ class Canvas(param.Parameterized):
 
     def _moved(self, attr: str, old: Any, new: Any) -> None:  # noqa: ARG002 (Bokeh's signature)
         box, size = new["box"], new["size"]
-        if len(box) == 4 and len(size) == 2:
+        if len(box) == len(size) == 4:  # of one length, as a source's columns must be
             west, south, east, north = (float(value) for value in box)
             self.view = View(west, south, east, north, int(size[0]), int(size[1]))
 

@@ -61,7 +61,7 @@ seen.timer = setTimeout(() => {
   const [w, h] = [figure.inner_width, figure.inner_height]
   const [x, y] = [figure.x_range, figure.y_range]
   if (w >= 20 && h >= 20)
-    seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h]}
+    seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h, w, h]}
 }, 60)
 """
 
