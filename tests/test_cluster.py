@@ -44,16 +44,21 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
+def local_cluster(folder: Path, *, workers: int, threads: int, **options):
+    """Dask workers as processes of their own, to be used as a context."""
+    return pytest.importorskip("distributed").LocalCluster(
+        n_workers=workers,
+        threads_per_worker=threads,
         processes=True,
         dashboard_address=":0",
-        local_directory=str(tmp_path_factory.mktemp("dask")),
-    ) as found:
+        local_directory=str(folder),
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with local_cluster(tmp_path_factory.mktemp("dask"), workers=2, threads=1) as found:
         yield found
 
 
@@ -100,17 +105,13 @@ def bucket() -> Iterator[str]:
 @pytest.mark.slow
 def test_blocks_in_an_object_store_give_the_same_bytes(folder, bucket, tmp_path):
     """Workers write to the store, and a stopped run goes on with what is there."""
-    distributed = pytest.importorskip("distributed")
     scene, model = Scene.open(folder / "sample" / "bands.tif"), Model.load(folder / "model")
     alone = classify(scene, model, out=tmp_path / "alone", tile=48)
     out, seen = tmp_path / "run", []
     with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0",
-            local_directory=str(tmp_path / "dask"),
-        ) as cluster,
+        local_cluster(tmp_path / "dask", workers=2, threads=2) as cluster,
         executor(cluster.scheduler_address) as pool,
-    ):  # fmt: skip
+    ):
         with pytest.raises(CancelledError):
             classify(
                 scene, model, out=out, tile=48, spool=bucket, executor=pool,
@@ -153,16 +154,12 @@ def watch(log: Path) -> None:
 @pytest.mark.slow
 def test_a_worker_has_one_block_in_the_network_and_reads_the_next_meanwhile(folder, tmp_path):
     """With two threads and one device: the second thread reads and writes."""
-    distributed = pytest.importorskip("distributed")
     scene, model = Scene.open(folder / "sample" / "bands.tif"), Model.load(folder / "model")
     log = tmp_path / "log"
     with (
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=True, dashboard_address=":0",
-            local_directory=str(tmp_path / "dask"),
-        ) as cluster,
+        local_cluster(tmp_path / "dask", workers=1, threads=2) as cluster,
         executor(cluster.scheduler_address) as pool,
-    ):  # fmt: skip
+    ):
         cluster.get_client().run(watch, log)
         classify(scene, model, out=tmp_path / "run", tile=64, executor=pool)
     spans: dict[str, list[tuple[float, float]]] = {"read": [], "network": []}
@@ -193,19 +190,16 @@ def test_no_pixels_come_back_from_a_block(folder, tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_out_of_memory_is_said_and_the_run_goes_on(folder, tmp_path):
-    distributed = pytest.importorskip("distributed")
+    pytest.importorskip("distributed")
     scene, model = Scene.open(folder / "sample" / "bands.tif"), Model.load(folder / "model")
     # Enough to start in, not for TensorFlow; the nanny kills whoever takes more.
     limits = {"distributed.scheduler.allowed-failures": 0}
     with (
         import_module("dask").config.set(limits),
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0",
-            local_directory=str(tmp_path / "dask"), memory_limit="250MB",
-        ) as cluster,
+        local_cluster(tmp_path / "dask", workers=1, threads=1, memory_limit="250MB") as cluster,
         pytest.raises(RunError, match=r"worker died of it.*memory.*blocks are kept"),
         executor(cluster.scheduler_address) as pool,
-    ):  # fmt: skip
+    ):
         classify(scene, model, out=tmp_path / "run", tile=128, executor=pool)
     run = classify(scene, model, out=tmp_path / "run", tile=128)
     assert run.properties["lulc:blocks"] == 4
