@@ -1,6 +1,6 @@
 """Whether the intervals of scores hold the true scores, and what taking pixels for draws does.
 
-    python -m benchmarks.interval_coverage [REPETITIONS]
+    python -m benchmarks.interval_coverage [REPETITIONS] [FIRST_SEED]
 
 Many regions of one process: classes by thresholds of smooth noise, errors where another such
 field is high, more often in some classes. The true score is that over all of them and as much
@@ -96,16 +96,16 @@ def held(bounds: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.f
     return np.where(np.isnan(bounds[:, 0]), np.nan, inside)
 
 
-def main(repetitions: int = 200) -> None:
+def main(repetitions: int = 200, first_seed: int = 0) -> None:
     """Print the share of regions whose intervals hold the true scores, score by score."""
     for size, patch, error in CASES:
         pairs = []
         total = np.zeros((2, len(NAMES), len(NAMES)), np.int64)
-        for seed in range(2 * repetitions):
-            truth, *maps = region(seed, size, patch, error)
+        for number in range(2 * repetitions):
+            truth, *maps = region(first_seed + number, size, patch, error)
             found = [counted(truth, ids) for ids in maps]
             total += [blocks.matrices.sum(axis=0) for blocks in found]
-            if seed < repetitions:
+            if number < repetitions:
                 pairs.append(found)
         first, second = (scores(matrix) for matrix in total)
         ways: dict[str, list[NDArray[np.float64]]] = {"blocks": [], "differences": [], "pixels": []}
@@ -113,11 +113,11 @@ def main(repetitions: int = 200) -> None:
             ways["blocks"].append(held(listed(a.bounds), first))
             ways["differences"].append(held(listed(b.less(a)), second - first))
             ways["pixels"].append(held(binomial(a.matrices.sum(axis=0)), first))
-        number, side, length = (
+        blocks, side, length = (
             np.mean([getattr(a, name) for a, _ in pairs]) for name in ("number", "side", "length")
         )
         print(
-            f"{size} px, errors alike over {length:.0f} m: {number:.0f} blocks of {side:.0f} m\n"
+            f"{size} px, errors alike over {length:.0f} m: {blocks:.0f} blocks of {side:.0f} m\n"
             f"{'':12} F1 by class          precision            recall               "
             "accuracy, macro and weighted F1"
         )
