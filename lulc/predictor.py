@@ -25,7 +25,8 @@ def as_input(card: ModelCard, values: np.ndarray, valid: np.ndarray) -> np.ndarr
     Returns float32 (1, y, x, band), normalised. `valid` is bool (y, x): an invalid pixel is
     the training data's mean, like the network's own padding.
     """
-    image = (values - card.mean) / card.std
+    image = values - card.mean
+    image /= card.std
     image *= valid
     return np.ascontiguousarray(image.transpose(1, 2, 0))[None]
 
@@ -65,11 +66,10 @@ class Predictor:
         computed in pieces, to the same result; raises ModelError when no piece fits.
         """
         rows, columns = inner or (slice(0, valid.shape[0]), slice(0, valid.shape[1]))
-        found = self._fitting(as_input(self._card, values, valid)[0], (rows, columns))
-        return np.ascontiguousarray(found.transpose(2, 0, 1))
+        return self._fitting(as_input(self._card, values, valid)[0], (rows, columns))
 
     def _fitting(self, image: np.ndarray, inner: tuple[slice, slice]) -> np.ndarray:
-        """Compute (y, x, band) -> (y, x, class), in pieces that fit once one did not."""
+        """Compute (y, x, band) -> (class, y, x), in pieces that fit once one did not."""
         exhausted = tensorflow().errors.ResourceExhaustedError
         tile = self._tile or max(image.shape[:2])
         while True:
@@ -91,11 +91,12 @@ class Predictor:
         if max(shape) <= tile:
             return self._compute(image, inner)
         window = Window.from_slices(rows, columns)
-        whole = np.empty((window.height, window.width, len(card.legend.classes)), np.float32)
+        whole = np.empty((len(card.legend.classes), window.height, window.width), np.float32)
         for block in tiling.blocks(shape, window, tile=tile, halo=card.halo, stride=card.stride):
             part = self._compute(image[block.readable(shape).toslices()], block.inner)
             y, x = block.core.toslices()
             whole[
+                :,
                 y.start - rows.start : y.stop - rows.start,
                 x.start - columns.start : x.stop - columns.start,
             ] = part
@@ -108,6 +109,8 @@ class Predictor:
         try:
             with tf.device(name):
                 core = [end for along in inner for end in (along.start, along.stop)]
-                return function(tf.constant(image[None]), core).numpy()[0]
+                found = function(tf.constant(image[None]), core)
+                # All processors turn it, and the array is the tensor's own memory.
+                return np.asarray(tf.transpose(found[0], (2, 0, 1)))
         finally:
             self._free.put((name, function))

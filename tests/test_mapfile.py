@@ -9,6 +9,9 @@ import pytest
 import rasterio
 import rasterio.shutil
 from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
@@ -88,3 +91,36 @@ def test_maps_of_earlier_versions_pixel_by_pixel_are_read_alike(tmp_path):
         Activations(where, LEGEND).stored(window) for where in (path, tmp_path / "earlier.tif")
     )
     assert np.array_equal(new, earlier)
+
+
+#: Activations with many ties, as (class, y, x).
+TIED = arrays.arrays(
+    np.float32, (len(LEGEND.classes), 3, 4), elements=st.sampled_from([0, 0.002, 0.25, 0.5, 1])
+)
+
+
+@given(TIED)
+def test_the_class_is_the_first_largest_and_activations_are_rounded(activations):
+    valid = np.ones(activations.shape[1:], bool)
+    bands = MapFormat(LEGEND).encode(activations, valid)
+    assert np.array_equal(bands[0], np.array(LEGEND.ids)[activations.argmax(axis=0)])
+    assert np.array_equal(bands[1:], np.rint(activations / mapfile.ACTIVATION_SCALE))
+    whole = MapFormat(LEGEND, "float32").encode(activations, valid)
+    assert np.array_equal(whole[0], bands[0])
+    assert np.array_equal(whole[1:], activations)
+
+
+@given(
+    arrays.arrays(np.uint8, (3, 4, 6), elements=st.integers(0, 250)),
+    arrays.arrays(np.bool_, (4, 6)),
+)
+def test_an_overview_holds_the_mean_of_what_is_there(pixels, there):
+    pixels[:, ~there] = mapfile.NODATA
+    halved = mapfile._halved(pixels, MapFormat(LEGEND))
+    expected = np.full((2, 2, 3), float(mapfile.NODATA))
+    for y, x in np.ndindex(2, 3):
+        four = np.s_[2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+        if there[four].any():
+            expected[:, y, x] = np.rint(pixels[1:, *four][:, there[four]].mean(axis=1))
+    assert np.array_equal(halved[1:], expected)
+    assert np.array_equal(halved[0] == mapfile.NODATA, (expected == mapfile.NODATA).all(axis=0))
