@@ -102,12 +102,14 @@ def _convolve(layer: Any, kernel: np.ndarray, bias: np.ndarray, values: Any, qui
     tf = tensorflow()
     kernel, bias = (part.astype(values.dtype.as_numpy_dtype) for part in (kernel, bias))
     rows, columns = layer.strides
-    if type(layer).__name__ == "Conv2DTranspose":
+    up = type(layer).__name__ == "Conv2DTranspose"
+    if quick and winograd.pays(layer):
+        filtering = winograd.transposed if up else winograd.convolution
+        values = filtering(kernel)(values)
+    elif up:
         shape = tf.shape(values)
         shape = [1, rows * shape[1], columns * shape[2], layer.filters]
         values = tf.nn.conv2d_transpose(values, kernel, shape, layer.strides, "SAME")
-    elif quick and winograd.pays(layer):
-        values = winograd.convolution(kernel)(values)
     else:
         padding = layer.padding.upper()
         values = tf.nn.conv2d(values, kernel, layer.strides, padding, "NHWC", layer.dilation_rate)

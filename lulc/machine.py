@@ -27,7 +27,7 @@ class Settings:
     half: bool = False
     """Whether the half precision that the device has is faster than float32."""
     quick: bool = True
-    """Whether a processor computes wide convolutions faster by `lulc.winograd`."""
+    """Whether a processor computes wide layers faster by `lulc.winograd`."""
 
 
 def known() -> Settings | None:

@@ -1,124 +1,129 @@
-"""3 x 3 convolutions with a quarter of the multiplications, for wide layers on processors.
+"""Convolutions with fewer multiplications, for wide layers on processors.
 
-Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016, "Fast algorithms for convolutional
-neural networks"): 36 products make 4 x 4 pixels, where the definition takes 144. Everything is
-a matrix product, which a processor is best at: what goes in and out is transformed by one of
-36 x 36 and one of 16 x 36. These cost little beside what they save where a layer is wide.
+Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural
+networks"): pixels are made in tiles. What a tile sees and the kernel are polynomials, along
+both axes; they are taken at a few points, multiplied there, and the products give the tile. A
+3 x 3 convolution needs 64 products for 6 x 6 pixels, where the definition takes 324.
+
+A 4 x 4 transposed convolution of stride 2 is a 2 x 2 convolution as well: between four of its
+pixels in a square it makes the four pixels of twice the resolution there, each from the four.
+It needs 36 products of each of them for 5 x 5 squares, where the definition takes 100.
+
+Everything is a matrix product, which a processor is best at. The transforms of what goes in and
+out are products with small matrices and cost little beside what they save in a wide layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lulc.device import tensorflow
 
-#: A layer pays with at least so many channels on both sides: measured, 1.1 to 1.3 times as
-#: fast from 192 to 128 channels, 2.5 from 768 to 512, and slower from 96 to 64.
-WIDE = 128
+#: A layer pays with at least so many channels on both sides: measured (docs/benchmarks.md).
+WIDE = 64
 
-#: Pixels along an axis of what is computed at once, and of what is seen for it.
-_OUT, _SEEN = 4, 6
+#: The points for kernels of so many pixels, beside the one at infinity. More points need fewer
+#: products and round more; small ones, each with its inverse, round least (Barabasz et al. 2020,
+#: "Error analysis and improving the accuracy of Winograd convolution for deep neural networks").
+POINTS = {2: (0, 1, -1, 2, -1 / 2), 3: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}
 
-#: The transforms of the input, the kernel and the output along an axis (Lavin and Gray 2016).
-_INPUT = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ],
-    np.float64,
-)
-_KERNEL = (
-    np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float64)
-    / 24
-)
-_OUTPUT = np.array(
-    [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float64
-)
+#: The layers done here: their kernel and strides.
+_DONE = {"Conv2D": ((3, 3), (1, 1)), "Conv2DTranspose": ((4, 4), (2, 2))}
 
 
 def pays(layer: Any) -> bool:
-    """Whether a Keras layer is a convolution that this does, and faster."""
-    if type(layer).__name__ != "Conv2D" or layer.padding != "same":
+    """Whether a Keras layer is one that is done here, and faster."""
+    done = _DONE.get(type(layer).__name__)
+    if done is None or done != (tuple(layer.kernel_size), tuple(layer.strides)):
         return False
     wide = min(layer.filters, layer.input.shape[-1]) >= WIDE
-    plain = (layer.strides, layer.dilation_rate) == ((1, 1), (1, 1))
-    return wide and plain and tuple(layer.kernel_size) == (3, 3)
+    return wide and layer.padding == "same" and tuple(layer.dilation_rate) == (1, 1)
 
 
 def convolution(kernel: np.ndarray) -> Callable[[Any], Any]:
     """A convolution with a 3 x 3 kernel, stride 1 and zeros around, as `tf.nn.conv2d`'s SAME.
 
     `kernel` is (3, 3, channels in, channels out); the function takes and gives tensors
-    (1, y, x, channels) of its dtype. It differs from the definition by rounding, up to 1e-4
+    (1, y, x, channels) of its dtype. It differs from the definition by rounding, up to 2e-4
     of the output's standard deviation in float32.
     """
-    tf = tensorflow()
-    channels, filters = kernel.shape[2:]
-    weights = np.einsum("ia,abcf,jb->ijcf", _KERNEL, kernel.astype(np.float64), _KERNEL)
-    weights = tf.constant(weights.reshape(_SEEN**2, channels, filters), kernel.dtype)
-    taken = np.kron(_INPUT, _INPUT)[:, [y * _SEEN + x for y, x in _GATHERED]]
-    into = tf.constant(taken, kernel.dtype)
-    out_of = tf.constant(np.kron(_OUTPUT, _OUTPUT), kernel.dtype)
-
-    def convolve(values: Any) -> Any:
-        rows, columns = tf.shape(values)[1], tf.shape(values)[2]
-        # Tiles of 4 x 4 pixels, and one more each way for the two pixels that a tile sees of it.
-        down, across = -(-rows // _OUT) + 1, -(-columns // _OUT) + 1
-        padded = tf.pad(
-            values,
-            [[0, 0], [1, _OUT * down - rows - 1], [1, _OUT * across - columns - 1], [0, 0]],
-        )
-        seen = tf.matmul(into, _gather(padded, down, across, channels))
-        products = tf.matmul(tf.reshape(seen, [_SEEN**2, -1, channels]), weights)
-        made = tf.matmul(out_of, tf.reshape(products, [_SEEN**2, -1]))
-        # The tiles left out by `_gather`: none of them is in the result.
-        made = tf.pad(made, [[0, 0], [0, (across + 1) * filters]])
-        made = tf.reshape(made, [_OUT, _OUT, down * across, filters])
-        made = tf.reshape(tf.transpose(made, [0, 2, 1, 3]), [_OUT, down, across * _OUT * filters])
-        made = tf.transpose(made, [1, 0, 2])
-        made = tf.reshape(made, [1, _OUT * down, _OUT * across, filters])
-        return made[:, :rows, :columns]
-
-    return convolve
+    return _filtering(kernel[:, :, None, None])
 
 
-#: The order in which `_gather` puts the 6 x 6 pixels that a tile sees: its own, then those of the
-#: tile below, of the one to the right, and of the one below that.
-_GATHERED = [
-    *((y, x) for y in range(4) for x in range(4)),
-    *((y, x) for y in (4, 5) for x in range(4)),
-    *((y, x) for y in range(4) for x in (4, 5)),
-    *((y, x) for y in (4, 5) for x in (4, 5)),
-]
+def transposed(kernel: np.ndarray) -> Callable[[Any], Any]:
+    """A 4 x 4 transposed convolution of stride 2, as `tf.nn.conv2d_transpose`'s SAME.
+
+    `kernel` is (4, 4, channels out, channels in); otherwise as `convolution`.
+    """
+    # Of two pixels, the finer one after the first sees them by taps 2 and 0, the next by 3 and 1.
+    taps = np.array([[2, 3], [0, 1]])
+    kernel = kernel[taps[:, None, :, None], taps[None, :, None, :]]
+    return _filtering(kernel.swapaxes(-1, -2))
 
 
-def _gather(padded: Any, down: Any, across: Any, channels: int) -> Any:
-    """The pixels that every tile sees, (36, tile and channel), of (1, y, x, channel).
+def _filtering(kernel: np.ndarray) -> Callable[[Any], Any]:
+    """Correlation of an image with zeros around, where each of its steps makes finer pixels.
 
-    Tiles lie row by row, so the neighbour to the right is the next one and that below is
-    `across` further: shifting a pixel's whole row gives it for all tiles at once. The last
-    tiles have no neighbour and are left out, the last of each row gets a wrong one; both
-    lie beyond the image.
+    `kernel` is (taps, taps, finer, finer, channels in, channels out): the finer pixels of a
+    step lie beside each other; as many as there are beside one are cut off at every edge.
     """
     tf = tensorflow()
-    tiles = tf.transpose(tf.reshape(padded, [down, _OUT, -1]), [1, 0, 2])
-    tiles = tf.reshape(tiles, [_OUT, down * across, _OUT, channels])
-    tiles = tf.reshape(tf.transpose(tiles, [0, 2, 1, 3]), [_OUT**2, -1])
-    right, below = channels, across * channels
-    length = tf.shape(tiles)[1] - below - right
-    return tf.concat(
-        [
-            tiles[:, :length],
-            tiles[: 2 * _OUT, below : below + length],
-            *(tiles[_OUT * y : _OUT * y + 2, right : right + length] for y in range(_OUT)),
-            *(tiles[_OUT * y : _OUT * y + 2, below + right :] for y in range(2)),
-        ],
-        axis=0,
-    )
+    taps, _, finer, _, channels, filters = kernel.shape
+    into, weighted, out_of = transforms(POINTS[taps], taps)
+    made, seen = out_of.shape
+    plain = kernel.astype(np.float64).transpose(0, 1, 4, 2, 3, 5).reshape(taps**2, -1)
+    at_points = (np.kron(weighted, weighted) @ plain).reshape(seen**2, channels, -1)
+    # Several times the kernel's size: as a part of the graph it would be copied again and again.
+    with tf.init_scope():
+        weights = tf.constant(at_points, kernel.dtype)
+    into, out_of = (tf.constant(np.kron(each, each), kernel.dtype) for each in (into, out_of))
+
+    def filtered(values: Any) -> Any:
+        rows, columns = tf.shape(values)[1], tf.shape(values)[2]
+        down, across = (-(-(size + 3 - taps) // made) for size in (rows, columns))
+        after = (made * down + taps - 2 - rows, made * across + taps - 2 - columns)
+        padded = tf.pad(values, [[0, 0], [1, after[0]], [1, after[1]], [0, 0]])
+        # What every tile sees, (pixel, tile, channel): where the tiles begin, and their pixels.
+        width = tf.shape(padded)[2]
+        begin = made * (width * tf.range(down)[:, None] + tf.range(across))
+        pixels = width * tf.range(seen)[:, None] + tf.range(seen)
+        places = tf.reshape(pixels, [-1, 1]) + tf.reshape(begin, [1, -1])
+        values = tf.gather(tf.reshape(padded, [-1, channels]), places)
+        values = tf.matmul(into, tf.reshape(values, [seen**2, -1]))
+        values = tf.matmul(tf.reshape(values, [seen**2, -1, channels]), weights)
+        values = tf.matmul(out_of, tf.reshape(values, [seen**2, -1]))
+
+        def along(size: Any, steps: tuple) -> Any:
+            # An output pixel is a finer one of a pixel of a tile.
+            at = tf.range(finer - 1, finer * (size + 1) - 1)
+            parts = at // finer % made, at // (finer * made), at % finer
+            return sum(part * step for part, step in zip(parts, steps, strict=True))
+
+        # Now (pixel y, pixel x, tile y, tile x, finer y, finer x, channel).
+        tile = finer**2
+        y = along(rows, (made * down * across * tile, across * tile, finer))
+        x = along(columns, (down * across * tile, tile, 1))
+        return tf.gather(tf.reshape(values, [-1, filters]), y[:, None] + x)[None]
+
+    return filtered
+
+
+def transforms(points: Sequence[float], taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The matrices of a correlation of `taps` values by products at points and infinity.
+
+    With `into` (products, seen), `weighted` (products, taps) and `out_of` (made, products),
+    made = seen - taps + 1 and products = seen = points + 1, float64:
+    `out_of @ ((weighted @ kernel) * (into @ seen))` is the correlation (Toom and Cook's
+    multiplication of polynomials, transposed).
+    """
+    at = np.array(points, np.float64)
+    others = [np.delete(at, place) for place in range(len(at))]
+    # Polynomials that are zero at all the other points; the last one at all of them.
+    into = np.array([*(np.append(np.poly(roots)[::-1], 0) for roots in others), np.poly(at)[::-1]])
+    weighted, out_of = (np.vander(at, n, increasing=True) for n in (taps, len(at) - taps + 2))
+    weighted /= [[np.prod(point - roots)] for point, roots in zip(at, others, strict=True)]
+    infinity = np.eye(1, taps, taps - 1), np.eye(1, out_of.shape[1], out_of.shape[1] - 1)
+    return into, np.vstack([weighted, infinity[0]]), np.vstack([out_of, infinity[1]]).T
