@@ -40,6 +40,8 @@ class Settings:
     """Filters of the first stage."""
     depth: int = 4
     """Stages of the network."""
+    decoder_width: int | None = None
+    """Filters of the last stage up; `width` unless given."""
     loss: str = "cross-entropy"
     """One of `lulc.losses.LOSSES`."""
     crop: int = 128
@@ -107,7 +109,11 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     place = resolve(device).names[0]
     network_settings = UNet(
-        len(bands), len(legend.classes), settings.width, settings.depth, settings.width
+        bands=len(bands),
+        classes=len(legend.classes),
+        width=settings.width,
+        depth=settings.depth,
+        decoder_width=settings.decoder_width or settings.width,
     )
     card = _card(out.name, title, works, bands, legend, network_settings)
     with tf.device(place):

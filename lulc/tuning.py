@@ -3,8 +3,9 @@
     python -m lulc.tuning
 
 prints the rates of this process in Mpx/s; `tune` has it run with oneDNN off and on, since the
-flag works only before TensorFlow is imported. The network is the bundled models', and for what
-only wide layers show a wide one; with random weights: the shape decides, not the values.
+flag works only before TensorFlow is imported. The network is what `lulc train` makes by default,
+and for what only wide layers show a wide one; with random weights: the shape decides, not the
+values.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_models_list(as_json):
 def test_models_show(as_json):
     card = as_json("models", "show", "lakeland")
     assert [band["name"] for band in card["bands"]][:3] == ["B02", "B03", "B04"]
-    assert (card["halo"], card["stride"]) == (64, 16)
+    assert (card["halo"], card["stride"]) == (32, 8)
     assert card["simulated"] is True
 
 

@@ -197,8 +197,9 @@ def test_a_small_network_learns_and_says_where_from(patchwork, tmp_path):
 
 def test_held_out_scores_are_scikit_learns(patchwork, tmp_path):
     """Predicted again through the model, the held-out pixels give the card's scores."""
-    settings = train.Settings(width=4, depth=2, crop=64, batch=4, epochs=3)
+    settings = train.Settings(width=4, depth=2, decoder_width=6, crop=64, batch=4, epochs=3)
     model = train.train([patchwork], sample.BANDS, Legend.load("lulc13"), tmp_path / "m", settings)
+    assert (model.card.network.width, model.card.network.decoder_width) == (4, 6)
     predicted = model.predictor("cpu")(patchwork.values, patchwork.valid).argmax(axis=0) + 1
     truth = patchwork.held[patchwork.held > 0]
     guess = predicted[patchwork.held > 0]
