@@ -3,7 +3,7 @@
 Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural
 networks"): pixels are made in tiles. What a tile sees and the kernel are polynomials, along
 both axes; they are taken at a few points, multiplied there, and the products give the tile. A
-3 x 3 convolution needs 64 products for 6 x 6 pixels, where the definition takes 324.
+3 x 3 convolution needs 36 products for 4 x 4 pixels, where the definition takes 144.
 
 A 4 x 4 transposed convolution of stride 2 is a 2 x 2 convolution as well: between four of its
 pixels in a square it makes the four pixels of twice the resolution there, each from the four.
@@ -22,13 +22,16 @@ import numpy as np
 
 from lulc.device import tensorflow
 
-#: A layer pays with at least so many channels on both sides: measured (docs/benchmarks.md).
-WIDE = 64
+#: A layer pays where the product of its channels on both sides, which multiplications grow by, is
+#: at least so many times their sum, by which data to move does: measured (docs/benchmarks.md).
+#: With 128 channels on one side it takes 59 on the other; with as many on both, 80.
+WIDE = 40
 
-#: The points for kernels of so many pixels, beside the one at infinity. More points need fewer
-#: products and round more; small ones, each with its inverse, round least (Barabasz et al. 2020,
-#: "Error analysis and improving the accuracy of Winograd convolution for deep neural networks").
-POINTS = {2: (0, 1, -1, 2, -1 / 2), 3: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}
+#: The points along an axis, beside the one at infinity. Two more need fewer products and round
+#: twice as much, too much for probabilities good to 1e-4; of five these round least (Barabasz et
+#: al. 2020, "Error analysis and improving the accuracy of Winograd convolution for deep neural
+#: networks"; measured: two thirds of what 0, 1, -1, 2 and -2 do).
+POINTS = (0, 1, -1, 2, -1 / 2)
 
 #: The layers done here: their kernel and strides.
 _DONE = {"Conv2D": ((3, 3), (1, 1)), "Conv2DTranspose": ((4, 4), (2, 2))}
@@ -39,7 +42,8 @@ def pays(layer: Any) -> bool:
     done = _DONE.get(type(layer).__name__)
     if done is None or done != (tuple(layer.kernel_size), tuple(layer.strides)):
         return False
-    wide = min(layer.filters, layer.input.shape[-1]) >= WIDE
+    given, made = layer.input.shape[-1], layer.filters
+    wide = given * made >= WIDE * (given + made)
     return wide and layer.padding == "same" and tuple(layer.dilation_rate) == (1, 1)
 
 
@@ -47,7 +51,7 @@ def convolution(kernel: np.ndarray) -> Callable[[Any], Any]:
     """A convolution with a 3 x 3 kernel, stride 1 and zeros around, as `tf.nn.conv2d`'s SAME.
 
     `kernel` is (3, 3, channels in, channels out); the function takes and gives tensors
-    (1, y, x, channels) of its dtype. It differs from the definition by rounding, up to 2e-4
+    (1, y, x, channels) of its dtype. It differs from the definition by rounding, up to 1e-4
     of the output's standard deviation in float32.
     """
     return _filtering(kernel[:, :, None, None])
@@ -72,7 +76,7 @@ def _filtering(kernel: np.ndarray) -> Callable[[Any], Any]:
     """
     tf = tensorflow()
     taps, _, finer, _, channels, filters = kernel.shape
-    into, weighted, out_of = transforms(POINTS[taps], taps)
+    into, weighted, out_of = transforms(POINTS, taps)
     made, seen = out_of.shape
     plain = kernel.astype(np.float64).transpose(0, 1, 4, 2, 3, 5).reshape(taps**2, -1)
     at_points = (np.kron(weighted, weighted) @ plain).reshape(seen**2, channels, -1)
