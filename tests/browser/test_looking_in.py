@@ -75,10 +75,10 @@ def test_a_class_is_masked_with_its_area_precision_and_recall(page, address):
 def test_a_layer_and_the_bands_behind_a_class_are_shown(page, address):
     page.goto(f"{address}?page=Network&run=run-a")
     shown(page, "Click the map")
-    shown(page, "12 of the 16 maps of decoder_stage3_relu2")
+    shown(page, "12 of the 12 maps of decoder_stage2_relu2")
     expect(page.locator("figure.card:visible")).to_have_count(12)
     choose(page, "Layer of the network", "encoder_stage2_relu1")
-    shown(page, "12 of the 64 maps of encoder_stage2_relu1")
+    shown(page, "12 of the 32 maps of encoder_stage2_relu1")
     page.mouse.click(400, 450)
     shown(page, re.compile("Mean activation of .* in the dashed window"))
     shown(page, "B08")
