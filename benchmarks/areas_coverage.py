@@ -2,7 +2,8 @@
 
     python -m benchmarks.areas_coverage [REPETITIONS]
 
-Landscapes of known truth and maps of known errors; samples of several sizes and designs.
+Landscapes of known truth and maps of known errors, one of them simulated regions as the bundled
+model maps them; samples of several sizes and designs.
 "symmetric" is 1.96 standard errors to either side of an area, as Olofsson et al. 2014 have it;
 the others are the intervals of `lulc.limits`.
 """
@@ -11,12 +12,22 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
 
+from benchmarks.suspects import SEEDS
+from lulc import config, sample
+from lulc.classify import classify
+from lulc.demo import MODELS
 from lulc.estimators import Areas, estimate
+from lulc.model import Model
 from lulc.points import allocate
+from lulc.reference import LabelMap
+from lulc.scene import Scene
 
 #: Hectares; rows are the map, columns the truth. The last class of the second is rare, and the
 #: large ones hide more or less of it.
@@ -49,7 +60,24 @@ def landscapes() -> dict[str, NDArray[np.float64]]:
     for right in (0.8, 0.97):
         mixed = np.outer(SHARES, SHARES) * (1 - right) + np.diag(SHARES) * right
         found[f"13 classes, {right:.0%}"] = mixed * 1e5
+    found["simulated regions"] = simulated()
     return found
+
+
+def simulated() -> NDArray[np.float64]:
+    """The table (map, truth) in hectares of regions that the bundled model was not trained on."""
+    model = Model.load(config.ASSETS / "models" / MODELS[0])
+    ids = np.array(model.card.legend.ids)
+    counts = np.zeros((len(ids), len(ids)), np.int64)
+    for seed in SEEDS:
+        with TemporaryDirectory() as folder:
+            paths = sample.write(Path(folder) / "sample", size=1024, seed=seed)
+            run = classify(Scene.open(paths["bands"]), model, out=Path(folder) / "run")
+            mapped, truth = run.labels().read(), LabelMap.open(paths["truth"], run.legend).read()
+        there = np.isin(mapped, ids) & np.isin(truth, ids)
+        counts += confusion_matrix(mapped[there], truth[there], labels=ids)
+    kept = (counts.sum(axis=0) > 0) & (counts.sum(axis=1) > 0)
+    return counts[kept][:, kept] * sample.PIXEL**2 / 1e4
 
 
 def sampled(
@@ -99,7 +127,8 @@ def main(repetitions: int = 1000) -> None:
                 right = np.trace(true) / true.sum()
                 low, high = np.transpose([found.overall_accuracy_interval for found in estimates])
                 overall = ((low <= right) & (right <= high)).mean()
-                print(f"{name}, {design}, {size} points: overall {overall:.1%}")
+                both = f"area {np.nanmean(coverage[1]):.1%}, overall {overall:.1%}"
+                print(f"{name}, {design}, {size} points: {both}")
                 for kind, shares in zip(KINDS, coverage, strict=True):
                     print(f"  {kind:11}" + " ".join(f"{share:6.1%}" for share in shares))
                     for share, number in zip(shares, wrong, strict=True):
