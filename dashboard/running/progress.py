@@ -122,7 +122,8 @@ def actions(job: Job) -> list[str]:
     """What can be done with a job as it is."""
     if not job.ended:
         return ["Log"] if job.stop.is_set() else ["Cancel", "Log"]
-    first = ["Open"] if job.state == "done" else ["Resume"] if job.resumable else []
+    finished = (job.out / "run.json").exists()
+    first = ["Resume"] if job.resumable else ["Open"] if finished else []
     return [*first, "Log", *(["Delete"] if job.resumable else []), "Dismiss"]
 
 
