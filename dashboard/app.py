@@ -1,4 +1,4 @@
-"""The page: one state, one shelf, four places."""
+"""The page: one state, one shelf, and the places behind the tabs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from dashboard.pages.explore import Explore
 from dashboard.pages.network import Network
 from dashboard.pages.runs import Runs
 from dashboard.pages.scores import Scores
+from dashboard.patience import Patience
+from dashboard.places import Places, View
 from dashboard.shelf import Shelf
 from dashboard.state import State
 
@@ -50,30 +52,14 @@ def create_page() -> pmui.Page:
     hv.renderer("bokeh").webgl = False
     state = State()
     shelf = Shelf(state)
-    begin(state, shelf)
-    explore, scores, compare = Explore(state, shelf), Scores(state, shelf), Compare(state, shelf)
-    activations, network = Activations(state, shelf), Network(state, shelf)
-    views = {
-        "Explore": explore,
-        "Activations": activations,
-        "Network": network,
-        "Scores": scores,
-        "Compare": compare,
-        "Runs": Runs(state, shelf),
-    }
-    tabs = pmui.Tabs(
-        *((name, view.panel) for name, view in views.items()),  # type: ignore[attr-defined]
-        sizing_mode="stretch_both",
-    )
-    places = list(views)
-    tabs.param.watch(lambda event: state.param.update(place=places[event.new]), "active")
-    state.param.watch(lambda event: tabs.param.update(active=places.index(event.new)), "place")
-    tabs.active = places.index(state.place)
+    if pn.state.location is not None:
+        state.param.update(**address.read(pn.state.location.search, state, IN_ADDRESS))
+    places = Places(state, makers(state, shelf))
     keys = Keys(bound(state, shelf))
     page = pmui.Page(
         title="lulc",
-        header=[Address(state, IN_ADDRESS, STEPS), pn.layout.HSpacer(), keys],
-        main=[tabs],
+        header=[Address(state, IN_ADDRESS, STEPS), Patience(), pn.layout.HSpacer(), keys],
+        main=[places.tabs],
         theme_config=THEME,
         busy_indicator=None,
         sx={
@@ -87,18 +73,24 @@ def create_page() -> pmui.Page:
     # and after every single callback: a sixth of a second each time, for nothing that is shown.
     with edit_readonly(page):
         page.busy = False
+
+    async def begin() -> None:
+        await shelf.refresh()
+        settle(state, shelf)
+        await places.open()
+
     if pn.state.curdoc is not None:
-        # What changes before the page is connected may reach it before what it is about.
-        for start in (
-            explore.start,
-            activations.start,
-            network.start,
-            scores.start,
-            compare.start,
-            explore.progress.watch,
-        ):
-            pn.state.onload(start)
+        pn.state.onload(begin)
     return page
+
+
+def makers(state: State, shelf: Shelf) -> dict[str, Callable[[], View]]:
+    """What makes each page, by its name, from left to right."""
+    made: dict[str, Callable[[State, Shelf], View]] = {
+        "Explore": Explore, "Activations": Activations, "Network": Network, "Scores": Scores,
+        "Compare": Compare, "Runs": Runs,
+    }  # fmt: skip
+    return {name: partial(make, state, shelf) for name, make in made.items()}
 
 
 def bound(state: State, shelf: Shelf) -> dict[str, Callable[[], None]]:
@@ -120,10 +112,8 @@ def bound(state: State, shelf: Shelf) -> dict[str, Callable[[], None]]:
     }  # fmt: skip
 
 
-def begin(state: State, shelf: Shelf) -> None:
-    """Fill the state: what the address says, or else the newest run and its scene."""
-    if pn.state.location is not None:
-        state.param.update(**address.read(pn.state.location.search, state, IN_ADDRESS))
+def settle(state: State, shelf: Shelf) -> None:
+    """Fill what the address left open: the newest run and its scene, and a reference."""
     newest = next((r for r in shelf.runs if state.scene in ("", r.scene)), None)
     run = shelf.run(state.run) or newest
     state.run = run.id if run else ""

@@ -46,6 +46,28 @@ length are a doubt between two classes. The letters are those on the map.</p>
 <p>The classes whose pixels in this scene look most like this one. If the class of the map is not
 among the first, the neighbourhood decided, which the network sees and a spectrum does not.</p>
 """,
+    "f1": """
+<p><b>Precision</b> (user's accuracy): of what the map says is a class, the share that the
+reference says too. <b>Recall</b> (producer's accuracy): of what the reference says, the share that
+the map found. <b>F1</b> is their harmonic mean.</p>
+<p>The lines are 95 % intervals, from drawing whole blocks of the map again and again: neighbouring
+pixels are wrong together, so a million of them are no million draws. <b>Labels held right</b> shows
+what a perfect map would get from labels that are wrong at times.</p>
+""",
+    "matrix": """
+<p>Every scored pixel, by its class in the reference (row) and in the map (column). What is right
+lies on the diagonal; a row tells what the map took a class for. Point at a cell for its pixels.</p>
+<p>Classes that the two legends do not tell apart are scored as one; the remarks below say
+which.</p>
+""",
+    "evidence": """
+<p><b>Near a boundary</b>: a pixel beside a boundary of the reference may be wrong because the two
+do not lie on each other exactly; what is wrong far inside is the map's error, or the
+reference's.</p>
+<p><b>A probability?</b> Where the curve lies below the diagonal, activations promise more than
+holds. <b>Another threshold</b> and <b>ranking</b> are of the class chosen, mapped wherever its
+activation reaches a value.</p>
+""",
     "differences": """
 <p>F1 of B less that of A, over the same pixels and against the same reference. The <b>95 %
 interval</b> comes from drawing whole blocks of the map again and again, since neighbouring pixels

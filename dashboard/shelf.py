@@ -17,7 +17,8 @@ from lulc.unfinished import unfinished
 
 
 class Shelf(param.Parameterized):
-    """Scenes, references, regions, models and runs; read anew when the state says so."""
+    """Scenes, references, regions, models and runs; empty until `refresh`, and read anew when the
+    state says so."""
 
     scenes = param.List(doc="Names of the scenes.")
     references = param.Dict(default={}, doc="Files of references by name.")
@@ -28,7 +29,7 @@ class Shelf(param.Parameterized):
     broken = param.Dict(default={}, doc="Why a run cannot be opened, by its folder.")
 
     def __init__(self, state: State, **params: Any) -> None:
-        super().__init__(**params, **_look())
+        super().__init__(**params)
         self.state = state
         state.param.watch(self.refresh, "stamp")
 

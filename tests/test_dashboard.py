@@ -304,9 +304,13 @@ def test_a_map_that_cannot_be_scored_is_still_a_map(jobs, tmp_path):
 def test_the_page_is_made_without_tensorflow_or_a_warning():
     code = (
         "import sys, warnings; warnings.filterwarnings('error', module='dashboard')\n"
-        "from dashboard.app import create_page\n"
-        "page = create_page()\n"
+        "from dashboard.app import create_page, makers\n"
+        "from dashboard.shelf import Shelf\n"
+        "from dashboard.state import PLACES, State\n"
+        "page, state = create_page(), State()\n"
         "assert page.title == 'lulc'\n"
+        "views = [make() for make in makers(state, Shelf(state)).values()]\n"
+        "assert len(views) == len(PLACES)\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)

@@ -9,7 +9,6 @@ import holoviews as hv
 import numpy as np
 import pytest
 import rasterio
-from bokeh.models import HoverTool
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -278,21 +277,20 @@ def test_a_scheme_recolours_the_map(order, view):
 
 def test_images_are_sent_as_holoviews_would_send_them(order, view):
     hv.extension("bokeh")
-    picture = layers.paint(order, view)
-    probe, hover = layers.point(order, view), HoverTool()
-    plot = hv.renderer("bokeh").get_plot(
-        marks.image(view, picture.base)
-        * marks.image(view, picture.overlay)
-        * marks.probe(probe, hover)
-    )
-    sources = marks.sources(plot.state)
-    made = {
-        "base": marks.columns(view, picture.base),
-        "overlay": marks.columns(view, picture.overlay),
-        "probe": marks.probe_columns(probe),
-    }
-    for name, columns in made.items():
-        theirs = sources[name].data
-        assert set(columns) == set(theirs), name
+    picture, probe = layers.paint(order, view), layers.point(order, view)
+    names = ["class_id", "percent", "second", "second_percent", "label"]
+    near = probe.view.bounds
+    for element, columns in (
+        (
+            hv.RGB(picture.overlay, bounds=view.bounds, vdims=[*"RGBA"]),
+            marks.columns(view, picture.overlay),
+        ),
+        (
+            hv.Image(np.dstack(probe.numbers), bounds=near, vdims=names).opts(tools=["hover"]),
+            marks.probe_columns(probe),
+        ),
+    ):
+        theirs = hv.renderer("bokeh").get_plot(element).handles["source"].data
+        assert set(columns) == set(theirs)
         for column, (value,) in columns.items():
-            assert np.allclose(value, theirs[column][0]), (name, column)
+            assert np.allclose(value, theirs[column][0]), column

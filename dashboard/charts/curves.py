@@ -7,25 +7,20 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 
+from dashboard.charts.plots import SQUARE
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
 from lulc.boundary import EDGES, INTERIOR, Boundary
-from lulc.grouping import Group
-from lulc.histograms import Histograms, nothing
+from lulc.histograms import Histograms
 from lulc.levels import BINS, VALUES
-
-#: What is drawn before there is anything, so that axes exist.
-_GROUPS = (Group(1, "", "#000000", (1,), (1,)),)
-NOTHING = nothing(_GROUPS)
-NOWHERE = Boundary(_GROUPS, 1.0, np.zeros((len(EDGES) - 1, 1, 1), np.int64))
 
 #: A square of two shares.
 _SHARES: dict[str, Any] = {
-    "xlim": (0, 1), "ylim": (0, 1), "responsive": True, "height": 300, "show_grid": True,
+    "xlim": (0, 1), "ylim": (0, 1), "responsive": True, "height": SQUARE, "show_grid": True,
     "legend_position": "top", "legend_cols": 4, "toolbar": None, "default_tools": [], "title": "",
 }  # fmt: skip
 
 
-def reliability(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
+def reliability(found: Histograms, group: int) -> hv.Overlay:
     """How often activations of each size are right: of the mapped class, and of one class."""
     edges = np.arange(BINS + 1) / BINS
     right = hv.Curve(([0, 1], [0, 1]), "Activation", "Share that is so", label="calibrated")
@@ -51,7 +46,7 @@ def reliability(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
     )
 
 
-def thresholds(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
+def thresholds(found: Histograms, group: int) -> hv.Overlay:
     """Precision, recall and F1 of a class mapped wherever its activation reaches a threshold."""
     ranking = found.rankings[group]
     at = ranking.thresholds if len(ranking.thresholds) else VALUES[:1]
@@ -74,7 +69,7 @@ def thresholds(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
     )
 
 
-def precision_recall(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
+def precision_recall(found: Histograms, group: int) -> hv.Overlay:
     """Precision against recall over all thresholds, and what a blind order would give."""
     ranking = found.rankings[group]
     there = len(ranking.recall) > 0
@@ -93,7 +88,7 @@ def precision_recall(found: Histograms = NOTHING, group: int = 0) -> hv.Overlay:
     ).opts(xlabel="recall, 0 to 1", ylabel="precision, 0 to 1", **_SHARES)
 
 
-def boundary(found: Boundary = NOWHERE, group: int = 0) -> hv.Overlay:
+def boundary(found: Boundary, group: int) -> hv.Overlay:
     """Scores by distance to the nearest boundary of the reference, in metres."""
     # The last class has no end: it is drawn as if it were as wide as the one before.
     edges = np.array([*EDGES[:-1], 2 * EDGES[-2] - EDGES[-3]]) * found.size
@@ -108,8 +103,8 @@ def boundary(found: Boundary = NOWHERE, group: int = 0) -> hv.Overlay:
         points = hv.Scatter(table, "Distance", ["Score", "From", "To", "Pixels"], label=label)
         line = hv.Curve(table[:2], "Distance", "Score", label=label)
         lines.append(
-            line.opts(color=color, line_dash=dash, line_width=2.5, framewise=True)
-            * points.opts(color=color, size=7, line_color="black", tools=["hover"], framewise=True)
+            line.opts(color=color, line_dash=dash, line_width=2.5)
+            * points.opts(color=color, size=7, line_color="black", tools=["hover"])
         )
     inside = hv.VLine(INTERIOR * found.size, label="interior").opts(
         color=GREY, line_dash="dotted", line_width=2
@@ -117,6 +112,5 @@ def boundary(found: Boundary = NOWHERE, group: int = 0) -> hv.Overlay:
     return (lines[0] * lines[1] * inside).opts(
         xlabel="metres to a boundary of the reference; dotted: the interior",
         ylabel="score, 0 to 1",
-        framewise=True,  # the axis follows the pixel of the reference
         **{key: value for key, value in _SHARES.items() if key != "xlim"},
     )

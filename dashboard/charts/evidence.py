@@ -8,6 +8,7 @@ from typing import Any
 import panel_material_ui as pmui
 
 from dashboard.charts import curves, plots
+from dashboard.help import about
 from dashboard.ties import choose, heading, select, words
 from lulc.boundary import Boundary
 from lulc.counts import defined
@@ -28,23 +29,24 @@ class Evidence:
         self.group = select("Class", width=330)
         self.said = words()
         self.charts = {
-            "Is an activation a probability?": plots.Chart(curves.reliability),
-            "What would another threshold give?": plots.Chart(curves.thresholds),
-            "How well is the class ranked?": plots.Chart(curves.precision_recall),
+            "Is an activation a probability?": plots.Chart(curves.reliability, plots.SQUARE),
+            "What would another threshold give?": plots.Chart(curves.thresholds, plots.SQUARE),
+            "How well is the class ranked?": plots.Chart(curves.precision_recall, plots.SQUARE),
         }
         self.activations = _columns(self.charts)
-        self.distance = plots.Chart(curves.boundary)
+        self.distance = plots.Chart(curves.boundary, plots.SQUARE)
         [self.edges] = _columns({"Is it wrong, or only near a boundary?": self.distance})
         self.panel = pmui.Column(
-            pmui.Row(heading("What lies behind the scores"), self.group),
+            pmui.Row(about("What lies behind the scores", "evidence"), self.group),
             self.said,
             pmui.FlexBox(self.edges, *self.activations, sizing_mode="stretch_width"),
             sizing_mode="stretch_width",
             visible=False,
         )
+        self._drawn: Any = None
         self.group.param.watch(self._draw, "value")
 
-    def show(self, evaluation: Evaluation) -> None:
+    async def show(self, evaluation: Evaluation) -> None:
         """Show what an evaluation has counted beside its matrix; nothing if it has not."""
         found, near = (evaluation.parts.get(name) for name in ("activations", "boundary"))
         self.found = found if isinstance(found, Histograms) else None
@@ -55,18 +57,21 @@ class Evidence:
         self.panel.visible = self.found is not None or self.near is not None
         names = plots.names(evaluation.groups)
         choose(self.group, {name: i for i, name in enumerate(names)}, self.group.value or 0)
-        self._draw()
+        await self._draw()
 
-    def _draw(self, *_: Any) -> None:
+    async def _draw(self, *_: Any) -> None:
         group = self.group.value
-        if group is None:
+        wanted = (self.found, self.near, group)
+        if group is None or wanted == self._drawn:
             return
+        self._drawn = wanted
         if self.near is not None and group < len(self.near.groups):
-            self.distance.show(self.near, group)
+            await self.distance.show(self.near, group)
         if self.found is not None and group < len(self.found.groups):
+            found = self.found
+            self.said.object = describe(found, group)
             for chart in self.charts.values():
-                chart.show(self.found, group)
-            self.said.object = describe(self.found, group)
+                await chart.show(found, group)
 
 
 def _columns(charts: Mapping[str, plots.Chart]) -> list[pmui.Column]:

@@ -9,38 +9,32 @@ import holoviews as hv
 import numpy as np
 import panel as pn
 
+from dashboard.patience import turn
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
 from lulc.attainable import Attainable
 from lulc.compare import Comparison
-from lulc.grouping import Group
-from lulc.scores import Evaluation, Pixels
+from lulc.scores import Evaluation
 
 
 class Chart:
-    """A chart that is built once and shown other numbers.
+    """A chart of numbers, by HoloViews; nothing until it is shown some."""
 
-    A plot that comes into a page later is measured by the page before it is drawn, which is
-    an error there; so the plot is there from the beginning and only its data change.
-    """
-
-    def __init__(self, draw: Callable[..., Any], **pane: Any) -> None:
+    def __init__(self, draw: Callable[..., Any], height: int, **pane: Any) -> None:
         self._draw = draw
-        self._pipe = hv.streams.Pipe(data=())
-        self.pane = pn.pane.HoloViews(
-            hv.DynamicMap(self._element, streams=[self._pipe]),
-            **{"sizing_mode": "stretch_width", "linked_axes": False, **pane},
+        self.pane = pn.pane.Bokeh(
+            sizing_mode="stretch_width", min_height=height, autodispatch=False, **pane
         )
 
-    def show(self, *data: Any) -> None:
-        """Draw these data."""
-        self._pipe.send(data)
+    async def show(self, *data: Any) -> None:
+        """Draw these data; others have their turn before the chart is made, and sent."""
+        await turn()
+        figure = hv.render(self._draw(*data), backend="bokeh")
+        await turn()
+        self.pane.param.update(object=figure, min_height=figure.height)
 
-    def _element(self, data: tuple[Any, ...]) -> Any:
-        return self._draw(*data)
 
-
-#: Pixels that a chart is high until it has rows.
-_HEIGHT = 500
+#: Pixels that a chart with a row for every class is high, about, and a square one.
+TALL, SQUARE = 500, 300
 
 #: Longest name of a class on an axis.
 _LONGEST = 30
@@ -53,7 +47,7 @@ def _tall(plot: Any, element: Any) -> None:  # noqa: ARG001 (HoloViews' signatur
 
 #: A chart with a row for every class.
 _BY_CLASS: dict[str, Any] = {
-    "invert_yaxis": True, "responsive": True, "height": _HEIGHT, "hooks": [_tall],
+    "invert_yaxis": True, "responsive": True, "height": TALL, "hooks": [_tall],
     "toolbar": None, "default_tools": [], "title": "",
 }  # fmt: skip
 
@@ -64,21 +58,13 @@ _LYING: dict[str, Any] = {
 }  # fmt: skip
 
 
-#: What is drawn before there is anything: one class without a name, so that axes exist.
-NOTHING = Evaluation(
-    np.zeros((1, 1), np.int64), (Group(1, "", "#000000", (1,), (1,)),), Pixels(0, 0, 0, 0),
-    (), (), "class", "", "",
-)  # fmt: skip
-NOT_COMPARED = Comparison("", "", None)
-
-
 def names(groups: Sequence[Any]) -> list[str]:
     """Names of groups for an axis: with the id, short, and no two alike."""
     return [f"{g.id} {_short(g.name)}" for g in groups]
 
 
 def scores(
-    evaluation: Evaluation = NOTHING, by: str = "legend", band: Attainable | None = None
+    evaluation: Evaluation, by: str = "legend", band: Attainable | None = None
 ) -> hv.Overlay:
     """F1 of every class as bars with their intervals, precision and recall as marks upon them.
 
@@ -124,7 +110,7 @@ def _ranges(rows: Sequence[str], bounds: np.ndarray, order: Sequence[int]) -> hv
     return hv.Segments(known or [(rows[0], 0, rows[0], 0)], ["Class", "F1", "to class", "to F1"])
 
 
-def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Overlay:
+def matrix(evaluation: Evaluation, normalised: bool = True) -> hv.Overlay:
     """The confusion matrix; rows are the reference, as its axes say."""
     counts = evaluation.matrix
     total = counts.sum(axis=1, keepdims=True)
@@ -178,7 +164,7 @@ def matrix(evaluation: Evaluation = NOTHING, normalised: bool = True) -> hv.Over
     )
 
 
-def differences(comparison: Comparison = NOT_COMPARED) -> hv.Overlay:
+def differences(comparison: Comparison) -> hv.Overlay:
     """F1 of both runs for every class, joined by a line: how far and which way it moved."""
     rows = [row for row in comparison.deltas if row["f1"] is not None]
     labels = [f"{row['id']} {_short(row['name'])}" for row in rows] or [" "]

@@ -41,8 +41,8 @@ class RegionMap:
         self._region = ColumnDataSource({"xs": [], "ys": []})
         self._corners = ColumnDataSource({"x": [], "y": []})
         self._scenes = ColumnDataSource({"xs": [], "ys": [], "x": [], "y": [], "name": []})
-        self._figure: Any = None
-        canvas.attached.append(self._attach)
+        self._draw_on(canvas.figure)
+        self._set_gesture()
         state.param.watch(self._outline, _CHOICES)
         state.param.watch(self._gesture, ["region_mode", "corners"])
         state.param.watch(self._outlines, ["scene"])
@@ -62,8 +62,7 @@ class RegionMap:
 
     # The figure.
 
-    def _attach(self, figure: Any) -> None:
-        self._figure = figure
+    def _draw_on(self, figure: Any) -> None:
         outlines = figure.patches(
             "xs", "ys", source=self._scenes, fill_alpha=0, line_color=_SCENE, line_width=2
         )
@@ -95,20 +94,18 @@ class RegionMap:
         figure.on_event(SelectionGeometry, self._boxed)
         figure.on_event(Tap, self._tapped)
         self._corners.on_change("data", self._moved)
-        self._set_gesture()
 
     def _locked(self, change: Callable[[], None]) -> None:
         """Models of a page may only change while its document is locked."""
         pn.state.execute(change, schedule=True)
 
     def _gesture(self, *_: Any) -> None:
-        if self._figure is not None:
-            self._locked(self._set_gesture)
+        self._locked(self._set_gesture)
 
     def _set_gesture(self) -> None:
         drawing, polygon = self.state.region_mode, self.state.region_mode == POLYGON
         self.canvas.drawing = drawing in (BOX, POLYGON)
-        toolbar = self._figure.toolbar
+        toolbar = self.canvas.figure.toolbar
         pan = next(tool for tool in toolbar.tools if isinstance(tool, PanTool))
         toolbar.active_drag = self._box if drawing == BOX else pan
         toolbar.active_multi = self._points if polygon else None

@@ -44,21 +44,16 @@ if (url) {
 
 
 class Basemap(param.Parameterized):
-    """The tiles below one map."""
+    """The tiles below a figure, which is still to be sent to its page."""
 
     wanted = param.Boolean(default=False, doc="Whether the reader switched them on.")
     said = param.String(doc="What stands against them, in a sentence.")
 
-    def __init__(self, **params: Any) -> None:
+    def __init__(self, figure: Any, **params: Any) -> None:
         super().__init__(**params)
-        self._figure: Any = None
+        self._figure = figure
         self._tiles: TileRenderer | None = None
         self._asked = 0
-        self._ask, self._answer = ColumnDataSource(), ColumnDataSource()
-
-    def attach(self, figure: Any) -> None:
-        """Be the basemap of this figure, which is still to be sent to its page."""
-        self._figure, self._tiles = figure, None
         self._ask = ColumnDataSource(data={"url": [], "asked": []})
         self._answer = ColumnDataSource(data={"came": [], "asked": []})
         models = {"figure": figure, "ask": self._ask, "answer": self._answer, "patience": PATIENCE}
@@ -71,7 +66,7 @@ class Basemap(param.Parameterized):
         self.said = ""
         if self._tiles is not None:
             self._tiles.visible = self.wanted
-        if self.wanted and self._figure is not None:
+        if self.wanted:
             self.said = f"Asking {_host()} …"
             self._asked += 1
             self._ask.data = {"url": [config.BASEMAP], "asked": [self._asked]}

@@ -110,10 +110,7 @@ class BlockLayer:
         )
         self._shown: Any = None
         self._busy = False
-        canvas.attached.append(self._attach)
-
-    def _attach(self, figure: Any) -> None:
-        figure.image(
+        canvas.figure.image(
             "image", "x", "y", "dw", "dh", source=self._source, color_mapper=self._colors,
             name="blocks",
         )  # fmt: skip

@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import holoviews as hv
 import panel as pn
 import param
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource
 
 from dashboard.mapping import frame, marks
 from dashboard.mapping.basemap import Basemap
@@ -35,7 +33,7 @@ _TALL = {"min-height": "320px"}
 class Canvas(param.Parameterized):
     """A map that shows `order`; read what it shows from `picture`.
 
-    What else draws on it is called with its Bokeh figure: append to `attached`.
+    What else draws on it draws on its Bokeh figure, before that is in a page.
     """
 
     order = param.Parameter(default=Order(), doc="What is to be shown.")
@@ -49,107 +47,27 @@ class Canvas(param.Parameterized):
     def __init__(
         self,
         *,
-        toolbar: str | None = "right",
+        toolbar: frame.Side | None = "right",
         paint: Callable[[Any, View], Picture] = layers.paint,
         point: Callable[[Any, View], Probe] = layers.point,
         **params: Any,
     ):
         super().__init__(**params)
         self._painter = paint
-        self.figure: Any = None
-        self._wanted = ColumnDataSource()
-        self.partner: Canvas | None = None
-        self.attached: list[Callable[[Any], None]] = []
         self._painting = self._stale = False
         self.pointer = Pointer(self.view, point)
-        self.basemap = Basemap()
+        self.figure = frame.figure(self.view, toolbar)
+        self.base, self.overlay = (marks.image(self.figure, self.view) for _ in range(2))
+        probe = marks.probe(self.figure, self.pointer.probe, self.pointer.tool)
+        self._pins = marks.pins(self.figure)
+        self._wanted = frame.wire(self.figure, self._moved)
+        self.pointer.attach(self.figure, probe.data_source)
+        self.basemap = Basemap(self.figure)
         self.basemap.param.watch(self._switch_basemap, "wanted")
-        self._pipe = hv.streams.Pipe(data=None)
-        self._made: dict[str, tuple[Any, Any]] = {}
-        self._sources: dict[str, ColumnDataSource] = {}
-        self._sent: dict[str, tuple[Any, ...]] = {}
-        self.base = self._dynamic("base", self._base)
-        self.overlay = self._dynamic("overlay", self._overlay)
-        self.plot = self._plot(toolbar)
-        self.pane = pn.pane.HoloViews(
-            self.plot, sizing_mode="stretch_both", styles=_TALL, linked_axes=False, margin=0
+        self.figure.on_event(Tap, self._tapped)
+        self.pane = pn.pane.Bokeh(
+            self.figure, sizing_mode="stretch_both", styles=_TALL, margin=0, autodispatch=False
         )
-
-    def _dynamic(self, name: str, make: Callable[[], Any]) -> hv.DynamicMap:
-        """One part of the plot, made anew only when what it shows has changed."""
-
-        def element(data: Any) -> Any:  # noqa: ARG001 (the pipe only says that it is time)
-            what = self._content(name)
-            known = self._made.get(name)
-            if known is None or any(a is not b for a, b in zip(known[0], what, strict=True)):
-                self._made[name] = known = (what, make())
-            return known[1]
-
-        return hv.DynamicMap(element, streams=[self._pipe])
-
-    def _content(self, name: str) -> tuple[Any, ...]:
-        shown = self.picture
-        return {
-            "base": (shown.view, shown.base),
-            "overlay": (shown.view, shown.overlay),
-            "probe": (self.pointer.probe,),
-            "pins": (self.pins,),
-            "letters": (self.pins,),
-        }[name]
-
-    def _plot(self, toolbar: str | None) -> hv.Overlay:
-        # With it, HoloViews leaves the ranges to the page when the images change.
-        self._range = hv.streams.RangeXY(source=self.base)
-        parts = self.base * self.overlay
-        for name, make in (
-            ("probe", lambda: marks.probe(self.pointer.probe, self.pointer.tool)),
-            ("pins", lambda: marks.discs(self.pins)),
-            ("letters", lambda: marks.letters(self.pins)),
-        ):
-            parts = parts * self._dynamic(name, make)
-        view = self.view
-        return parts.opts(
-            hv.opts.Overlay(
-                responsive=True,
-                default_tools=[],
-                # Only what never changes: HoloViews activates these again with every image.
-                active_tools=["wheel_zoom"],
-                toolbar=toolbar,
-                xlim=(view.west, view.east),
-                ylim=(view.south, view.north),
-                xlabel="longitude (°E)",
-                ylabel="latitude (°N)",
-                show_legend=False,
-                hooks=[self._hook],
-            )
-        )
-
-    # What the page draws: each gives a valid element whatever happens, or the plot goes blank.
-
-    def _base(self) -> hv.RGB:
-        tools = ["pan", "wheel_zoom", "save"]
-        return marks.image(self.picture.view, self.picture.base, tools)
-
-    def _overlay(self) -> hv.RGB:
-        return marks.image(self.picture.view, self.picture.overlay)
-
-    def _hook(self, plot: Any, element: Any) -> None:  # noqa: ARG002 (HoloViews' signature)
-        figure = plot.state
-        if figure is self.figure:
-            return
-        self.figure = figure
-        self._sources, self._sent = marks.sources(figure), {}
-        self.pointer.attach(figure, self._sources.pop("probe"))
-        frame.as_map(figure)
-        frame.set_ranges(figure, self.view)
-        self._wanted = frame.wire(figure, self._moved)
-        self.basemap.attach(figure)
-        figure.on_event(Tap, self._tapped)
-        for attach in self.attached:
-            attach(figure)
-        if self.partner is not None and self.partner.figure is not None:
-            frame.follow(figure, self.partner.figure)
-            frame.follow(self.partner.figure, figure)
 
     # What the page says.
 
@@ -173,8 +91,7 @@ class Canvas(param.Parameterized):
         """Show a view, with as many pixels as the page has."""
         # What is painted next is already of the new place, before the page says that it is there.
         self.view = view
-        if self.figure is not None:
-            pn.state.execute(partial(self._show_box, view), schedule=True)
+        pn.state.execute(partial(self._show_box, view), schedule=True)
 
     def _show_box(self, view: View) -> None:
         # The ranges are for a page that is still to be sent, the box for one that is there.
@@ -185,8 +102,9 @@ class Canvas(param.Parameterized):
         pn.state.execute(self.basemap.switch, schedule=True)
 
     @param.depends("pins", watch=True)
-    def _outlined(self) -> None:
-        pn.state.execute(partial(self._pipe.send, None), schedule=True)
+    def _pinned(self) -> None:
+        columns = marks.pin_columns(self.pins)
+        pn.state.execute(lambda: self._pins.update(data=columns), schedule=True)
 
     @param.depends("order", "view", watch=True)
     async def _paint(self) -> None:
@@ -219,18 +137,14 @@ class Canvas(param.Parameterized):
 
     def _show_picture(self, order: Any, picture: Picture) -> None:
         self.pointer.tell(order, picture)
-        self.picture = picture
-        if self.figure is None:
-            self._pipe.send(None)
-            return
-        # HoloViews made the plot; to have it make every image anew costs several times as much.
-        for name, source in self._sources.items():
-            what = self._content(name)
-            if any(a is not b for a, b in zip(self._sent.get(name, (None,)), what, strict=False)):
-                self._sent[name] = what
-                source.data = marks.columns(*what)
+        before, self.picture = self.picture, picture
+        for name, layer in (("base", self.base), ("overlay", self.overlay)):
+            pixels = getattr(picture, name)
+            if pixels is not getattr(before, name) or picture.view is not before.view:
+                layer.data_source.data = marks.columns(picture.view, pixels)
 
 
 def link(a: Canvas, b: Canvas) -> None:
     """Make two maps of one size show the same place, whichever is moved."""
-    a.partner, b.partner = b, a
+    frame.follow(a.figure, b.figure)
+    frame.follow(b.figure, a.figure)

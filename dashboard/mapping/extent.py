@@ -30,11 +30,12 @@ def share(canvas: Canvas, state: State, place: str) -> None:
     """Have a map show the session's extent while its page is open, and move it."""
 
     def moved(_: Any) -> None:
-        if state.place == place:
+        # A map of another shape shows more; if that were kept, each page would zoom out further.
+        if state.place == place and not _just_shows(canvas.view, state.extent):
             state.extent = of(canvas.view)
 
     def asked(*_: Any) -> None:
-        if state.place == place and state.extent and not _alike(state.extent, of(canvas.view)):
+        if state.place == place and state.extent and not _just_shows(canvas.view, state.extent):
             show()
 
     def show() -> None:
@@ -109,7 +110,14 @@ def ring(window: Window, grid: GeoBox) -> NDArray[np.float64]:
     return shapely.get_coordinates(grid[rows, columns].extent.to_crs(warp.MERCATOR).geom)
 
 
-def _alike(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether two extents are the same but for rounding."""
-    size = max(a[2] - a[0], a[3] - a[1])
-    return bool(np.allclose(a, b, rtol=0, atol=max(size * 1e-3, 10**-_DIGITS)))
+def _just_shows(view: View, extent: Sequence[float] | None) -> bool:
+    """Whether a view shows an extent, and no more than its own shape adds on two sides."""
+    if not extent:
+        return False
+    west, south, east, north = mercator(extent)
+    near = max(east - west, north - south) * 1e-3
+    left, right, below, above = (
+        west - view.west, view.east - east, south - view.south, view.north - north,
+    )  # fmt: skip
+    even = abs(left - right) <= near and abs(below - above) <= near
+    return even and min(left, below) >= -near and min(abs(left), abs(below)) <= near

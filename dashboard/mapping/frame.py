@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
+import bokeh.plotting
 from bokeh.events import MouseMove
 from bokeh.models import (
     ColumnDataSource,
@@ -18,16 +19,23 @@ from bokeh.models import (
     HoverTool,
     MercatorTicker,
     MercatorTickFormatter,
+    Range1d,
 )
 
 from dashboard.mapping.warp import View
 from dashboard.painting.picture import Place
 
+#: The size of a figure's frame in pixels: none before it is drawn, and asking then is an error.
+_INNER = """
+const inner = figure => ["inner_width", "inner_height"].map(
+  side => figure.properties[side].is_unset ? 0 : figure[side])
+"""
+
 #: Keeps pixels square when the frame changes, and their size; but until someone moves the map,
 #: all of what was asked for is shown, however often the page is laid out anew.
 _SQUARE = """
 {
-  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [w, h] = inner(figure)
   const [x, y] = [figure.x_range, figure.y_range]
   if (w >= 20 && h >= 20) {
     const box = [x.start, y.start, x.end, y.end]
@@ -58,7 +66,7 @@ seen.width = null
 _SEEN = """
 clearTimeout(seen.timer)
 seen.timer = setTimeout(() => {
-  const [w, h] = [figure.inner_width, figure.inner_height]
+  const [w, h] = inner(figure)
   const [x, y] = [figure.x_range, figure.y_range]
   if (w >= 20 && h >= 20)
     seen.data = {box: [x.start, y.start, x.end, y.end], size: [w, h, w, h]}
@@ -99,20 +107,34 @@ return `${x} ${place.unit} E, ${y} ${place.unit} N (${place.crs})`
 """
 
 
-def as_map(figure: Any) -> None:
-    """Give a figure the axes of a map in Web Mercator."""
-    figure.match_aspect = False
+#: Where a figure's tools are.
+Side = Literal["above", "below", "left", "right"]
+
+
+def figure(view: View, toolbar: Side | None) -> Any:
+    """A figure with the axes of a map in Web Mercator, and nothing on it."""
+    made = bokeh.plotting.figure(
+        x_range=Range1d(start=view.west, end=view.east),
+        y_range=Range1d(start=view.south, end=view.north),
+        x_axis_label="longitude (°E)",
+        y_axis_label="latitude (°N)",
+        tools="pan,wheel_zoom,save",
+        active_scroll="wheel_zoom",
+        toolbar_location=toolbar,
+        sizing_mode="stretch_both",
+        background_fill_color=None,
+    )
     # The page says where it has come to rest; each step on the way would be a message of its own.
-    figure.x_range.syncable = figure.y_range.syncable = False
-    figure.background_fill_color = None
-    figure.grid.visible = False
+    made.x_range.syncable = made.y_range.syncable = False
+    made.grid.visible = False
     # Upright, they take one width whatever they say, and the frame keeps its size.
-    figure.yaxis[0].major_label_orientation = "vertical"
-    across, down = figure.xaxis[0], figure.yaxis[0]
+    made.yaxis[0].major_label_orientation = "vertical"
+    across, down = made.xaxis[0], made.yaxis[0]
     across.ticker = MercatorTicker(dimension="lon", desired_num_ticks=5)
     across.formatter = MercatorTickFormatter(dimension="lon")
     down.ticker = MercatorTicker(dimension="lat", desired_num_ticks=5)
     down.formatter = MercatorTickFormatter(dimension="lat")
+    return made
 
 
 def wire(figure: Any, moved: Callable[[str, Any, Any], None]) -> ColumnDataSource:
@@ -126,11 +148,11 @@ def wire(figure: Any, moved: Callable[[str, Any, Any], None]) -> ColumnDataSourc
     # Naming the sources in a script brings them to the page together with the figure.
     models = {"figure": figure, "wanted": wanted, "seen": seen}
     for side in ("inner_width", "inner_height"):
-        figure.js_on_change(side, CustomJS(args=models, code=_SQUARE + _SEEN))
+        figure.js_on_change(side, CustomJS(args=models, code=_INNER + _SQUARE + _SEEN))
     for axis in (figure.x_range, figure.y_range):
-        axis.js_on_change("start", CustomJS(args=models, code=_SEEN))
-        axis.js_on_change("end", CustomJS(args=models, code=_SEEN))
-    wanted.js_on_change("data", CustomJS(args=models, code=_SHOW + _SEEN))
+        axis.js_on_change("start", CustomJS(args=models, code=_INNER + _SEEN))
+        axis.js_on_change("end", CustomJS(args=models, code=_INNER + _SEEN))
+    wanted.js_on_change("data", CustomJS(args=models, code=_INNER + _SHOW + _SEEN))
     return wanted
 
 

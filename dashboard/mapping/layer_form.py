@@ -31,8 +31,8 @@ class LayerForm:
         self.overlay = tie(select("Layer above", options=list(layers.OVERLAYS)), state, "overlay")
         self.activation = tie(select("Class", options={}), state, "class_id")
         self.opacities = [
-            _opacity("Opacity of the image", 1, canvas.base),
-            _opacity("Opacity of the layer", 0.75, canvas.overlay),
+            _opacity("Opacity of the image", 1, canvas.base.glyph),
+            _opacity("Opacity of the layer", 0.75, canvas.overlay.glyph),
         ]
         self.basemap = tie(
             pmui.Switch(label="Basemap (online)", size="small", margin=(2, 10)), state, "basemap"
@@ -106,11 +106,12 @@ class LayerForm:
         self.answer.object = self.canvas.basemap.said
 
 
-def _opacity(label: str, value: float, layer: Any) -> pmui.FloatSlider:
-    """A slider that the page follows without asking the server."""
+def _opacity(label: str, value: float, glyph: Any) -> pmui.FloatSlider:
+    """A slider for how much of what a glyph draws is seen."""
     slider = pmui.FloatSlider(
         label=label, start=0, end=1, step=0.05, value=value,
         sizing_mode="stretch_width", size="small", margin=(4, 14),
     )  # fmt: skip
-    slider.jslink(layer, value="glyph.global_alpha")
+    glyph.global_alpha = value
+    slider.param.watch(lambda event: setattr(glyph, "global_alpha", event.new), "value")
     return slider

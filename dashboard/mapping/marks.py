@@ -1,42 +1,40 @@
-"""What the map draws, as HoloViews elements: images, and places looked into."""
+"""What the map draws: images, the numbers below them, and places looked into."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import holoviews as hv
 import numpy as np
-from bokeh.models import ColumnDataSource, HoverTool, Image, ImageRGBA
+from bokeh.models import ColumnDataSource, HoverTool
 
 from dashboard.mapping.warp import View
 from dashboard.painting.picture import NOTHING, Probe
-
-#: An element that brings no tools of its own.
-_BARE: dict[str, Any] = {"tools": [], "default_tools": []}
 
 #: Seen on water and on snow: dark lines on white ones.
 _DARK, _LIGHT = "#111111", "white"
 
 
-def image(view: View, pixels: np.ndarray | None, tools: Sequence[str] = ()) -> hv.RGB:
-    """An image (y, x, 4) that fills a view; transparent where there is none."""
-    if pixels is None:
-        pixels = np.zeros((2, 2, 4), np.uint8)
-    vdims = [*hv.RGB.vdims, hv.RGB.alpha_dimension]
-    return hv.RGB(pixels, bounds=view.bounds, vdims=vdims).opts(tools=list(tools), default_tools=[])
+def image(figure: Any, view: View) -> Any:
+    """The renderer of an image that fills a view of a figure: its source takes `columns`."""
+    source = ColumnDataSource(columns(view, None))
+    return figure.image_rgba("image", "x", "y", "dw", "dh", source=source)
 
 
-def probe(found: Probe, tool: HoverTool) -> hv.Image:
-    """What is read out under the pointer: an image of five numbers that is not seen."""
-    numbers = np.dstack(_numbers(found)).astype(np.uint16)
-    vdims = ["class_id", "percent", "second", "second_percent", "label"]
-    read = hv.Image(numbers, bounds=found.view.bounds, vdims=vdims)
-    return read.opts(alpha=0, tools=[tool], default_tools=[], clim=(0, 255))
+def probe(figure: Any, found: Probe, tool: HoverTool) -> Any:
+    """The renderer of what a tool reads out, five numbers a pixel: takes `probe_columns`."""
+    source = ColumnDataSource(probe_columns(found))
+    palette = ["#000000", "#ffffff"]
+    unseen = figure.image(
+        "image", "x", "y", "dw", "dh", source=source, palette=palette, global_alpha=0
+    )
+    tool.renderers = [unseen]
+    figure.add_tools(tool)
+    return unseen
 
 
 def columns(view: View, pixels: np.ndarray | None) -> dict[str, list[Any]]:
-    """What the glyph of `image` draws, as HoloViews would give it."""
+    """The columns of an image (y, x, 4) of a view; transparent where there is none."""
     if pixels is None:
         pixels = np.zeros((2, 2, 4), np.uint8)
     upward = np.ascontiguousarray(pixels[::-1]).view(np.uint32)[..., 0]
@@ -44,7 +42,7 @@ def columns(view: View, pixels: np.ndarray | None) -> dict[str, list[Any]]:
 
 
 def probe_columns(found: Probe) -> dict[str, list[Any]]:
-    """What the glyph of `probe` holds, as HoloViews would give it."""
+    """The columns of a probe, by the names that a hover tool reads."""
     names = ("image", "percent", "second", "second_percent", "label")
     parts = (np.ascontiguousarray(value[::-1]) for value in _numbers(found))
     return {**{name: [part] for name, part in zip(names, parts, strict=True)}, **_frame(found.view)}
@@ -54,29 +52,22 @@ def _numbers(found: Probe) -> tuple[np.ndarray, ...]:
     return found.numbers or (np.full((2, 2), NOTHING, np.uint8),) * 5
 
 
-def sources(figure: Any) -> dict[str, ColumnDataSource]:
-    """The sources of the two images and the probe in a figure that HoloViews has made."""
-    found: dict[str, ColumnDataSource] = {}
-    for renderer in figure.renderers:
-        if isinstance(renderer.glyph, ImageRGBA):
-            found["overlay" if "base" in found else "base"] = renderer.data_source
-        elif isinstance(renderer.glyph, Image):
-            found["probe"] = renderer.data_source
-    return found
-
-
 def _frame(view: View) -> dict[str, list[Any]]:
     size = {"dw": [view.east - view.west], "dh": [view.north - view.south]}
     return {"x": [view.west], "y": [view.south], **size}
 
 
-def discs(pins: Sequence[tuple[float, float, str]]) -> hv.Points:
-    """The ground of the letters."""
-    points = hv.Points([pin[:2] for pin in pins])
-    return points.opts(color=_LIGHT, line_color=_DARK, line_width=2, size=20, **_BARE)
+def pins(figure: Any) -> ColumnDataSource:
+    """Draw places with letters on a figure: returns the source that says where (`pin_columns`)."""
+    source = ColumnDataSource(pin_columns(()))
+    ground = {"color": _LIGHT, "line_color": _DARK, "line_width": 2, "size": 20}
+    figure.scatter("x", "y", source=source, **ground)
+    look = {"text_color": _DARK, "text_font_size": "9pt", "text_font_style": "bold"}
+    middle = {"text_align": "center", "text_baseline": "middle"}
+    figure.text("x", "y", text="letter", source=source, **look, **middle)
+    return source
 
 
-def letters(pins: Sequence[tuple[float, float, str]]) -> hv.Labels:
-    """The letter of each place."""
-    labels = hv.Labels([*pins], ["x", "y"], "letter")
-    return labels.opts(text_color=_DARK, text_font_size="9pt", text_font_style="bold", **_BARE)
+def pin_columns(places: Sequence[tuple[float, float, str]]) -> dict[str, list[Any]]:
+    """Places (x, y, letter) as `pins` draws them."""
+    return {name: [place[i] for place in places] for i, name in enumerate(("x", "y", "letter"))}

@@ -16,9 +16,10 @@ class Outline:
 
     def __init__(self, canvas: Canvas, color: str, dash: str = "solid") -> None:
         self._source = ColumnDataSource({"x": [], "y": []})
-        self._look = {"line_color": color, "line_dash": dash}
         self._ring: Any = None
-        canvas.attached.append(self._attach)
+        line, look = canvas.figure.line, {"line_color": color, "line_dash": dash}
+        line("x", "y", source=self._source, line_color="white", line_width=5)
+        line("x", "y", source=self._source, line_width=2.5, **look)
 
     def show(self, ring: NDArray | None) -> None:
         """Draw this ring (n, 2) of Web Mercator, or none."""
@@ -30,7 +31,3 @@ class Outline:
         ring = self._ring
         columns = ([], []) if ring is None else (ring[:, 0], ring[:, 1])
         self._source.data = dict(zip("xy", columns, strict=True))
-
-    def _attach(self, figure: Any) -> None:
-        figure.line("x", "y", source=self._source, line_color="white", line_width=5)
-        figure.line("x", "y", source=self._source, line_width=2.5, **self._look)

@@ -46,7 +46,7 @@ class Compare:
         self.legend = LegendView(state)
         self.titles = words(), words()
         self.summary, self.notes = words(), words()
-        self.chart = plots.Chart(plots.differences)
+        self.chart = plots.Chart(plots.differences, plots.TALL)
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.maps = pmui.Row(
             *(
@@ -75,6 +75,7 @@ class Compare:
         )  # fmt: skip
         self._seen: tuple[str, str] = ("", "")
         self._compared: Any = None
+        self._lists()
         for name in ("run", "other", "reference", "codes", "place", "scheme", "hidden"):
             state.param.watch(self.start, name)
         self.overlay.param.watch(self.start, "value")
@@ -83,7 +84,6 @@ class Compare:
         self.a.param.watch(lambda _: self.legend.show(self.a.picture), "picture")
         for canvas in (self.a, self.b):
             canvas.param.watch(lambda event: say(self.said, event.new, "warning"), "error")
-        self._lists()
 
     def _lists(self, *_: Any) -> None:
         runs = labelled(self.shelf.runs)
@@ -143,25 +143,29 @@ class Compare:
         key = (a.id, b.id, reference, self.state.codes, self.state.stamp)
         if key == self._compared:
             return
+        self._compared = key
         self.summary.object = "Comparing …"
         try:
             found = await asyncio.to_thread(
                 compare, a, b, reference, codes=self.state.codes or None
             )
         except LulcError as error:
+            self._compared = None
             self.summary.object, self.scores.visible = "", False
             say(self.said, str(error), "warning")
             return
-        self._compared = key
-        self._show(found)
-
-    def _show(self, found: Comparison) -> None:
-        self.summary.object = summary(found)
-        self.notes.object = "<br>".join(escape(note) for note in found.to_dict()["notes"])
+        # Their intervals take a moment.
+        said, notes, rows = await asyncio.to_thread(
+            lambda: (summary(found), found.to_dict()["notes"], differences(found))
+        )
+        if key != self._compared:
+            return  # others were chosen meanwhile
+        self.summary.object = said
+        self.notes.object = "<br>".join(escape(note) for note in notes)
         self.scores.visible = bool(found.deltas)
+        self.table.object = rows
         if found.deltas:
-            self.chart.show(found)
-            self.table.object = differences(found)
+            await self.chart.show(found)
 
 
 def summary(found: Comparison) -> str:

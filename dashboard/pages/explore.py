@@ -85,6 +85,7 @@ class Explore:
         await self.regions.start()
         await self.form.plan_again()
         self.blocks.watch()
+        self.progress.watch()
 
     def _newest(self) -> str:
         return next((r.id for r in self.shelf.runs if r.scene == self.state.scene), "")

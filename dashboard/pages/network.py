@@ -157,11 +157,12 @@ class Network:
             if turn == self._asked["maps"]:
                 self.maps_said.object, self.gallery.items = inside.sentence(error), []
             return
+        cards = await asyncio.to_thread(inside.cards, found)
         if turn != self._asked["maps"]:
             return
         self._asked_for.show(extent.ring(found.window, scene.grid))
         self.maps_said.object = inside.described(found, scene)
-        self.gallery.items = inside.cards(found)
+        self.gallery.items = cards
 
     async def _bands(self, *_: Any) -> None:
         """Occlusion of the bands at the clicked window; the newest request wins."""

@@ -56,6 +56,9 @@ class Runs:
         state.param.watch(self._chosen, "run")
         self._list()
 
+    async def start(self) -> None:
+        """Nothing is to be waited for: the list was made with the page."""
+
     def _list(self, *_: Any) -> None:
         runs = self.shelf.runs
         choose(self.choice, {"none": "", **labelled(runs)}, self.state.run)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from html import escape
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import panel as pn
@@ -14,11 +12,11 @@ import panel_material_ui as pmui
 from dashboard.charts import plots
 from dashboard.charts.evidence import Evidence
 from dashboard.charts.suspicion import Suspicion
+from dashboard.charts.telling import summary, told
+from dashboard.help import about
 from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
-from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, table, tie, words
-from lulc import tables
-from lulc.attainable import Attainable
+from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, tie, words
 from lulc.errors import LulcError
 from lulc.evaluation import ORIENTATION, evaluate, evaluation_path
 from lulc.scores import Evaluation
@@ -53,6 +51,7 @@ class Scores:
     def __init__(self, state: State, shelf: Shelf) -> None:
         self.state, self.shelf = state, shelf
         self.evaluation: Evaluation | None = None
+        self._turn = 0
         self.run = tie(select("Run", width=330), state, "run")
         self.reference = tie(select("Reference", width=200), state, "reference")
         self.codes = tie(select("Its codes", options=CODES, width=150), state, "codes")
@@ -65,19 +64,19 @@ class Scores:
         self.said = alert()
         self.simulated = words(styles={"font-weight": "600"})
         self.summary = words()
-        self.bars = plots.Chart(plots.scores, margin=(0, 10))
-        self.matrix = plots.Chart(plots.matrix, margin=(0, 10))
+        self.bars = plots.Chart(plots.scores, plots.TALL, margin=(0, 10))
+        self.matrix = plots.Chart(plots.matrix, plots.TALL, margin=(0, 10))
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
         self.evidence = Evidence()
         self.suspicion = Suspicion(state, shelf)
         left = pmui.Column(
-            pmui.Row(heading("F1 of each class"), self.by, self.right),
+            pmui.Row(about("F1 of each class", "f1"), self.by, self.right),
             self.bars.pane,
             **_HALF,
         )
         right = pmui.Column(
-            pmui.Row(heading(f"Confusion matrix: {ORIENTATION}"), self.normal),
+            pmui.Row(about(f"Confusion matrix: {ORIENTATION}", "matrix"), self.normal),
             self.matrix.pane,
             **_HALF,
         )
@@ -88,7 +87,7 @@ class Scores:
             heading("What to know about these scores"), self.notes,
             heading("Numbers"), self.table,
             self.suspicion.panel,
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_width", visible=False,
         )  # fmt: skip
         self.panel = pmui.Column(
             self.simulated,
@@ -104,7 +103,6 @@ class Scores:
         self.right.param.watch(self._show, "value")
         self.normal.param.watch(self._show, "value")
         self._lists()
-        self._show()
 
     def _lists(self, *_: Any) -> None:
         choose(self.run, {"none": "", **labelled(self.shelf.runs)}, self.state.run)
@@ -132,7 +130,7 @@ class Scores:
                 except LulcError as error:
                     said = str(error)
         say(self.said, said)
-        self._show()
+        await self._show()
 
     async def _score(self, _event: Any) -> None:
         run, reference = (
@@ -153,87 +151,27 @@ class Scores:
             say(self.said, str(error), "warning")
         finally:
             self.again.param.update(disabled=False, label="Score")
-        self._show()
+        await self._show()
 
-    def _show(self, *_: Any) -> None:
-        found, run = self.evaluation, self.shelf.run(self.state.run)
+    async def _show(self, *_: Any) -> None:
+        self._turn += 1
+        asked, found, run = self._turn, self.evaluation, self.shelf.run(self.state.run)
         self.results.visible = found is not None
         simulated = run is not None and run.simulated
         self.simulated.param.update(object=SIMULATED if simulated else "", visible=simulated)
         if found is None or run is None:
             return
         self.again.label = "Score again"
-        self.summary.object = summary(found)
-        allowed = band(found, self.right.value)
-        self.bars.show(found, self.by.value, allowed)
-        self.matrix.show(found, self.normal.value)
-        self.evidence.show(found)
-        self.notes.object = remarks(found, explained(found, allowed))
-        self.table.object = numbers(found)
-
-
-def band(found: Evaluation, right: tuple[float, ...]) -> Attainable | None:
-    """What labels of that accuracy allow, as chosen, or else as the evaluation was asked for."""
-    if right:
-        return Attainable.of(found, *right)
-    stored = found.parts.get("attainable")
-    return stored if isinstance(stored, Attainable) else None
-
-
-def summary(found: Evaluation) -> str:
-    """The averages, with the reference and the pixels they rest on."""
-    source = Path(str((found.reference or {}).get("path", "?"))).name
-    averages = (
-        ("macro F1", found.average("f1", "macro"), "every class alike"),
-        ("weighted F1", found.average("f1", "weighted"), "by its support"),
-        ("micro F1 = accuracy", found.accuracy, "share of right pixels"),
-    )
-    cards = "".join(
-        f'<div style="padding:4px 18px 4px 0"><div style="font-size:1.5rem;'
-        f'font-variant-numeric:tabular-nums">{tables.number(None if value != value else value)}'
-        f'</div><div style="font-size:0.8rem">{name}<br><span style="opacity:0.75">{why}</span>'
-        f"</div></div>"
-        for name, value, why in averages
-    )
-    return (
-        f'<div style="display:flex;flex-wrap:wrap;align-items:flex-end">{cards}'
-        f'<div style="font-size:0.85rem;padding:4px 0">Against {escape(source)} '
-        f"({escape(found.codes)}), {found.pixels.scored:,} pixels scored</div></div>"
-    )
-
-
-def explained(found: Evaluation, allowed: Attainable | None) -> list[str]:
-    """What the lines and the grey bands on the bars are."""
-    said = [str(found.blocks)] if found.blocks else []
-    if allowed is not None:
-        said.append(
-            f"Grey: the F1 of a perfect map if {allowed.low:.0%} to {allowed.high:.0%} of the "
-            "labels are right and wrong ones are of any class by its share."
+        # Intervals and what labels allow take a moment to compute.
+        allowed, notes, rows = await asyncio.to_thread(told, found, self.right.value)
+        if asked != self._turn:
+            return  # something newer is to be shown
+        self.summary.object, self.notes.object, self.table.object = summary(found), notes, rows
+        charts = (
+            partial(self.bars.show, found, self.by.value, allowed),
+            partial(self.matrix.show, found, self.normal.value),
+            partial(self.evidence.show, found),
         )
-    return said
-
-
-def remarks(found: Evaluation, further: Sequence[str] = ()) -> str:
-    """What to know before reading the scores, as a list."""
-    p = found.pixels
-    lines = [*found.warnings, *found.notes] or ["Every class of the map was scored on its own."]
-    lines.append(
-        f"Pixels: {p.scored:,} scored; {p.ignored_reference:,} left out by the reference, "
-        f"{p.ignored_prediction:,} by the map; {p.nodata:,} without data."
-    )
-    lines += further
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<ul style='margin:0;padding-left:1.2em;font-size:0.85rem'>{items}</ul>"
-
-
-def numbers(found: Evaluation) -> str:
-    """Every class with its ratios and counts."""
-    data = found.to_dict()
-    rows = [
-        [f"{c['id']} {c['name']}", *(tables.number(c[m]) for m in tables.METRICS),
-         tables.interval(c.get("f1_ci")),
-         f"{c['support']:,}", f"{c['predicted']:,}"]
-        for c in data["classes"]
-    ]  # fmt: skip
-    head = ["Class", *tables.METRICS.values(), "95 % of F1", "support (px)", "mapped (px)"]
-    return table([h[:1].upper() + h[1:] for h in head], rows)
+        for show in charts:
+            if asked == self._turn:
+                await show()

@@ -51,12 +51,8 @@ ARGUMENTS = [
 PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
 
-#: Chromium's remarks on drawing without a graphics card; and Bokeh's when a chart gets another
-#: number of rows, between whose columns it paints once: a moment later the chart is right.
-NOT_OURS = re.compile(
-    r"GPU stall|GL Driver Message|WebGL|Automatic fallback to software"
-    r"|^Size mismatch$|^Offset is outside the bounds of the DataView$"
-)
+#: Chromium's remarks on drawing without a graphics card.
+NOT_OURS = re.compile(r"GPU stall|GL Driver Message|WebGL|Automatic fallback to software")
 
 
 def chromium() -> str | None:
@@ -72,13 +68,13 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def served(workspace: Path, log: Path, **environment: str) -> Iterator[str]:
+def served(workspace: Path, log: Path, *options: str, **environment: str) -> Iterator[str]:
     """The address at which `panel serve dashboard` serves a workspace; it writes to `log`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "panel", "serve", "dashboard"]
-    command += ["--address", "127.0.0.1", "--port", str(port)]
+    command += ["--address", "127.0.0.1", "--port", str(port), *options]
     url = f"http://127.0.0.1:{port}/dashboard"
     environment = os.environ | {"LULC_WORKSPACE": str(workspace)} | environment
     with log.open("wb") as out:

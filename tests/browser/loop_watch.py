@@ -1,0 +1,76 @@
+"""Run in a server by `panel serve --setup`: writes down what holds its event loop up.
+
+A line of JSON for every callback of the event loop that took over LIMIT_S seconds of this
+thread's processor time. Beside other work, or on another machine, a processor computes more
+slowly, which is not the dashboard's doing: a work of the same kind, timed right after such a
+callback, tells by how much; and two threads of a core, where both are busy, take about 1.6 times
+as long each. A second thread looks now and then where the event loop is, so that
+the line can say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+from bokeh.plotting import figure
+
+#: Where the lines go, and from how many seconds on.
+PATH, LIMIT_S = os.environ["LULC_TEST_SLOW_CALLBACKS"], 0.2
+
+_run = asyncio.Handle._run
+_loop_thread = threading.get_ident()
+_places: Counter[str] = Counter()
+
+
+#: Seconds that `_work` takes on the machine of docs/benchmarks.md with nothing else running.
+QUIET_S = 0.007
+
+
+def _work() -> float:
+    """Seconds of this thread that it takes to make a figure."""
+    begin = time.thread_time()
+    figure(tools="pan,wheel_zoom,save").references()
+    return time.thread_time() - begin
+
+
+def _timed(handle: asyncio.Handle) -> None:
+    _places.clear()
+    begin = time.thread_time()
+    try:
+        _run(handle)
+    finally:
+        spent = time.thread_time() - begin
+        if spent > LIMIT_S:
+            slower = max(
+                1.0,
+                min(_work() for _ in range(3)) / QUIET_S,
+                os.getloadavg()[0] / os.cpu_count() / 2,
+            )
+            if spent / slower > LIMIT_S:
+                said = {"seconds": round(spent / slower, 3), "spent": round(spent, 3),
+                        "callback": str(handle)[:200],
+                        "places": _places.most_common(3)}  # fmt: skip
+                with Path(PATH).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(said) + "\n")
+
+
+def _look() -> None:
+    while True:
+        time.sleep(0.05)
+        frame = sys._current_frames().get(_loop_thread)
+        for entry in reversed(traceback.extract_stack(frame)):
+            if "/dashboard/" in entry.filename:
+                _places[f"{entry.filename.split('/dashboard/')[-1]}:{entry.lineno}"] += 1
+                break
+
+
+asyncio.Handle._run = _timed  # type: ignore[method-assign]
+threading.Thread(target=_look, daemon=True).start()
