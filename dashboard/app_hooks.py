@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# The folder above need not be on the path: neither `panel serve` nor a wheel puts it there.
-_ABOVE = str(Path(__file__).resolve().parent.parent)
-if _ABOVE not in sys.path:
-    sys.path.insert(0, _ABOVE)
-
 
 def on_server_loaded(_server: Any) -> None:
     """Import what the pages need and make each once: seconds that nobody's click is to wait for."""
+    # The folder above need not be on the path: neither `panel serve` nor a wheel puts it there, and
+    # Bokeh takes back what this file does to the path as it is loaded.
+    above = str(Path(__file__).resolve().parent.parent)
+    if above not in sys.path:
+        sys.path.insert(0, above)
+
     from bokeh.document import Document
 
     from dashboard.app import create_page, makers
