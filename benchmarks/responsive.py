@@ -11,21 +11,18 @@ then the other page has the sample classified, in small blocks so that it takes 
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
+from playwright.sync_api import sync_playwright
 
+from benchmarks.page import layer, served
 from benchmarks.timing import machine
+from lulc.demo import demo
 
 #: Seconds to wait for anything at all.
 PATIENCE = 120
@@ -34,11 +31,11 @@ PATIENCE = 120
 TILE = 32
 
 #: Notes when the page is clicked, and when what is looked for can be seen.
-WATCH = """({words, role, pressed}) => {
+WATCH = """([words, pressed]) => {
   const all = root => [...root.querySelectorAll('*')].flatMap(
     node => node.shadowRoot ? [node, ...all(node.shadowRoot)] : [node])
   const there = () => all(document).some(node =>
-    (role ? node.getAttribute('aria-pressed') === pressed : node.childElementCount < 3) &&
+    (pressed ? node.getAttribute('aria-pressed') === pressed : node.childElementCount < 3) &&
     node.textContent.includes(words) && node.getBoundingClientRect().height > 0)
   window.answered = null
   document.addEventListener('click', () => {
@@ -49,35 +46,10 @@ WATCH = """({words, role, pressed}) => {
 }"""
 
 
-@contextmanager
-def served(workspace: Path) -> Iterator[str]:
-    """The address of a dashboard of the workspace."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "panel", "serve", "dashboard", "--port", str(port)]
-    server = subprocess.Popen(
-        [*command, "--address", "127.0.0.1"],
-        env=os.environ | {"LULC_WORKSPACE": str(workspace)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}/dashboard"
-    try:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            with suppress(OSError), urllib.request.urlopen(url, timeout=PATIENCE):
-                break
-            time.sleep(0.3)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def answer(page: Any, target: Any, words: str, pressed: str | None = None) -> float:
-    """Seconds from a click on `target` until the words, or the pressed state, can be seen."""
-    page.evaluate(WATCH, {"words": words, "role": pressed is not None, "pressed": pressed})
-    target.click()
+def answer(page: Any, click: Callable[[], Any], words: str, pressed: str | None = None) -> float:
+    """Seconds from a click until the words, or the pressed state, can be seen."""
+    page.evaluate(WATCH, [words, pressed])
+    click()
     page.wait_for_function("() => window.answered !== null")
     return page.evaluate("window.answered") / 1000
 
@@ -87,25 +59,21 @@ def clicks(page: Any) -> dict[str, Callable[[], list[float]]]:
 
     def legend() -> list[float]:
         row = page.get_by_role("button", name="Water bodies").locator("visible=true").first
-        return [answer(page, row, "Water bodies", pressed) for pressed in ("false", "true")]
+        return [answer(page, row.click, "Water bodies", pressed) for pressed in ("false", "true")]
 
-    def layer() -> list[float]:
-        return [chosen("Confidence", "largest activation"), chosen("Classes", "Classes of")]
-
-    def chosen(name: str, words: str) -> float:
-        select = page.get_by_role("combobox", name="Layer above", exact=True)
-        select.locator("visible=true").click()
-        item = page.get_by_role("menuitem", name=name).first
-        item.wait_for()
-        return answer(page, item, words)
+    def layers() -> list[float]:
+        return [
+            answer(page, layer(page, name), words)
+            for name, words in (("Confidence", "largest activation"), ("Classes", "Classes of"))
+        ]
 
     def tab() -> list[float]:
         return [
-            answer(page, page.get_by_role("tab", name=name), words)
+            answer(page, page.get_by_role("tab", name=name).click, words)
             for name, words in (("Runs", "On disk"), ("Explore", "Advanced"))
         ]
 
-    return {"legend entry": legend, "another layer": layer, "tab": tab}
+    return {"legend entry": legend, "another layer": layers, "tab": tab}
 
 
 def measured(page: Any, rounds: int, goes_on: Callable[[], bool]) -> dict[str, list[float]]:
@@ -139,17 +107,13 @@ def start_job(page: Any, url: str) -> None:
 @click.option("--chromium", help="The browser's program; Playwright's own unless given.")
 def main(rounds: int, size: int, chromium: str | None) -> None:
     """Time clicks without and with a job."""
-    from playwright.sync_api import sync_playwright
-
-    from lulc.demo import demo
-
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         os.environ["LULC_WORKSPACE"] = temporary
         demo(size=size, style="none", say=lambda _: None)
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        with served(Path(temporary)) as url:
+        with served(Path(temporary)) as (url, _):
             pages = [browser.new_page(viewport={"width": 1440, "height": 900}) for _ in range(2)]
             for page in pages:
                 page.set_default_timeout(1000 * PATIENCE)

@@ -122,9 +122,9 @@ def actions(job: Job) -> list[str]:
     """What can be done with a job as it is."""
     if not job.ended:
         return ["Log"] if job.stop.is_set() else ["Cancel", "Log"]
-    finished = (job.out / "run.json").exists()
-    first = ["Resume"] if job.resumable else ["Open"] if finished else []
-    return [*first, "Log", *(["Delete"] if job.resumable else []), "Dismiss"]
+    if job.resumable:
+        return ["Resume", "Log", "Delete", "Dismiss"]
+    return [*(["Open"] if (job.out / "run.json").exists() else []), "Log", "Dismiss"]
 
 
 def line(job: Job) -> dict[str, Any]:

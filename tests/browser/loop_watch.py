@@ -3,9 +3,9 @@
 A line of JSON for every callback of the event loop that took over LIMIT_S seconds of this
 thread's processor time. Beside other work, or on another machine, a processor computes more
 slowly, which is not the dashboard's doing: a work of the same kind, timed right after such a
-callback, tells by how much; and two threads of a core, where both are busy, take about 1.6 times
-as long each. A second thread looks now and then where the event loop is, so that
-the line can say so.
+callback, tells by how much, and so does a queue of more than twice as many threads as there are
+processors. A second thread looks now and then where the event loop is, so that the line can say
+so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ PATH, LIMIT_S = os.environ["LULC_TEST_SLOW_CALLBACKS"], 0.2
 _run = asyncio.Handle._run
 _loop_thread = threading.get_ident()
 _places: Counter[str] = Counter()
-
 
 #: Seconds that `_work` takes on the machine of docs/benchmarks.md with nothing else running.
 QUIET_S = 0.007
