@@ -14,6 +14,7 @@ from dashboard.choosing.devices import devices
 from dashboard.choosing.plan import Plan
 from dashboard.choosing.region_form import RegionForm
 from dashboard.help import about
+from dashboard.newest import Newest
 from dashboard.running.job import Job
 from dashboard.running.jobs import JOBS
 from dashboard.shelf import Shelf
@@ -40,7 +41,8 @@ class Form:
     ) -> None:
         self.state, self.shelf, self.submitted = state, shelf, submitted
         self.plan = Plan()
-        self._planning = self._stale = self._planned = False
+        self._planned = False
+        self._newest = Newest(self._make)
         self.region = RegionForm(state, shelf, show_all)
         self.model = tie(select("Model"), state, "model")
         self.card = words()
@@ -118,22 +120,14 @@ class Form:
         self.card.object = f"<small>{describe(card) if card else '<br>'.join(unusable)}</small>"
 
     async def _again(self, *_: Any) -> None:
-        """Plan until nothing newer is chosen: a plan of older choices is never shown."""
-        self._stale = True
-        if self._planning:
-            return
-        self._planning = True
-        try:
-            while self._stale:
-                self._stale = False
-                self._describe()
-                shelf, card = self.shelf, self.shelf.card(self.state.model)
-                plan = await asyncio.to_thread(
-                    plans.make, self.state, card, shelf.runs, shelf.cards
-                )
+        await self._newest.want()
+
+    async def _make(self) -> None:
+        self._describe()
+        shelf, card = self.shelf, self.shelf.card(self.state.model)
+        plan = await asyncio.to_thread(plans.make, self.state, card, shelf.runs, shelf.cards)
+        if not self._newest.outdated:  # a plan of older choices is never shown
             self._show(plan)
-        finally:
-            self._planning = False
 
     def _show(self, plan: Plan) -> None:
         self.plan = plan

@@ -19,6 +19,7 @@ from dashboard.mapping import frame, marks
 from dashboard.mapping.basemap import Basemap
 from dashboard.mapping.pointer import Pointer
 from dashboard.mapping.warp import View
+from dashboard.newest import Newest
 from dashboard.painting import layers
 from dashboard.painting.layers import Order, Picture, Probe
 from lulc.errors import LulcError
@@ -54,7 +55,7 @@ class Canvas(param.Parameterized):
     ):
         super().__init__(**params)
         self._painter = paint
-        self._painting = self._stale = False
+        self._newest = Newest(self._paint)
         self.pointer = Pointer(self.view, point)
         self.figure = frame.figure(self.view, toolbar)
         self.base, self.overlay = (marks.image(self.figure, self.view) for _ in range(2))
@@ -107,28 +108,21 @@ class Canvas(param.Parameterized):
         pn.state.execute(lambda: self._pins.update(data=columns), schedule=True)
 
     @param.depends("order", "view", watch=True)
+    async def _ordered(self) -> None:
+        await self._newest.want()
+
     async def _paint(self) -> None:
-        """Paint until nothing newer is wanted; while one is painted, others only leave word."""
-        self._stale = True
-        if self._painting:
-            return
-        self._painting = True
+        order, view = self.order, self.view
         try:
-            while self._stale:
-                self._stale = False
-                order, view = self.order, self.view
-                try:
-                    picture = await asyncio.to_thread(self._painter, order, view)
-                except LulcError as error:
-                    picture, self.error = Picture(view), str(error)
-                except Exception as error:  # whatever a broken file does, the page stays
-                    picture, self.error = Picture(view), f"{type(error).__name__}: {error}"
-                else:
-                    self.error = ""
-                # Models may only change while the document is locked.
-                pn.state.execute(partial(self._send, order, picture), schedule=True)
-        finally:
-            self._painting = False
+            picture = await asyncio.to_thread(self._painter, order, view)
+        except LulcError as error:
+            picture, self.error = Picture(view), str(error)
+        except Exception as error:  # whatever a broken file does, the page stays
+            picture, self.error = Picture(view), f"{type(error).__name__}: {error}"
+        else:
+            self.error = ""
+        # Models may only change while the document is locked.
+        pn.state.execute(partial(self._send, order, picture), schedule=True)
 
     def _send(self, order: Any, picture: Picture) -> None:
         # In one message: Bokeh walks through all models of the page for each.

@@ -17,6 +17,7 @@ from bokeh.models import ColumnDataSource, CustomJSHover
 
 from dashboard.mapping import frame, marks
 from dashboard.mapping.warp import View
+from dashboard.newest import Newest
 from dashboard.painting.picture import NOTHING, Picture, Probe
 from lulc.legend import Legend
 
@@ -29,7 +30,7 @@ class Pointer(param.Parameterized):
 
     def __init__(self, view: View, read: Callable[[Any, View], Probe]) -> None:
         super().__init__(probe=Probe(view))
-        self._reader, self._reading, self._stale = read, False, False
+        self._reader, self._newest = read, Newest(self._read)
         self._told: tuple[Any, View] = (None, view)
         self._names = CustomJSHover(code=frame.lookup(()))
         self._labels = CustomJSHover(code=frame.lookup(()))
@@ -54,25 +55,18 @@ class Pointer(param.Parameterized):
             self.wanted = (*self._told, float(new["x"][0]), float(new["y"][0]))
 
     @param.depends("wanted", watch=True)
+    async def _pointed(self) -> None:
+        await self._newest.want()
+
     async def _read(self) -> None:
-        """Read until nothing newer is wanted; while one is read, others only leave word."""
-        self._stale = True
-        if self._reading:
-            return
-        self._reading = True
+        order, view, x, y = self.wanted
+        near = view.near(x, y)
         try:
-            while self._stale:
-                self._stale = False
-                order, view, x, y = self.wanted
-                near = view.near(x, y)
-                try:
-                    found = await asyncio.to_thread(self._reader, order, near)
-                except Exception:  # the map itself says what is wrong with a file
-                    found = Probe(near)
-                # Models may only change while the document is locked.
-                pn.state.execute(partial(self._send, found), schedule=True)
-        finally:
-            self._reading = False
+            found = await asyncio.to_thread(self._reader, order, near)
+        except Exception:  # the map itself says what is wrong with a file
+            found = Probe(near)
+        # Models may only change while the document is locked.
+        pn.state.execute(partial(self._send, found), schedule=True)
 
     def _send(self, found: Probe) -> None:
         self._names.code = frame.lookup(_names(found.legend))

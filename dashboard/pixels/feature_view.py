@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 from dashboard.mapping import marks
 from dashboard.mapping.canvas import Canvas
 from dashboard.mapping.warp import View
+from dashboard.newest import Newest
 from dashboard.painting.layers import Order
 from dashboard.pixels.feature_space import Cloud, axis, cloud
 from dashboard.ties import choose, select, words
@@ -40,7 +41,7 @@ class FeatureView:
         self.said = words()
         self._source = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")})
         self._figure = self._plot()
-        self._busy = self._stale = False
+        self._newest = Newest(self._draw)
         self.panel = pmui.Column(
             words(object=_HINT),
             pmui.Row(self.x, self.y, sizing_mode="stretch_width"),
@@ -70,19 +71,11 @@ class FeatureView:
         await self._again()
 
     async def _again(self, *_: Any) -> None:
-        """Plot until nothing newer is wanted."""
-        self._stale = True
-        if self._busy or not self.active:
-            return
-        self._busy = True
-        try:
-            while self._stale:
-                self._stale = False
-                await self._draw(self.canvas.order, self.canvas.view)
-        finally:
-            self._busy = False
+        if self.active:
+            await self._newest.want()
 
-    async def _draw(self, order: Order, view: View) -> None:
+    async def _draw(self) -> None:
+        order, view = self.canvas.order, self.canvas.view
         self._offer(order)
         x, y = self.x.value, self.y.value
         if not x or not y:
