@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -45,15 +45,25 @@ def choose(widget: Any, options: Mapping[str, Any] | Sequence[Any], wanted: Any)
     options = dict(options) if isinstance(options, Mapping) else list(options)
     values = list(options.values() if isinstance(options, dict) else options)
     value = wanted if wanted in values else next(iter(values), None)
+    before = _name(widget.options, widget.value)
     # A select whose options change falls back to the first one in between: nobody chose that.
     _refilled.add(id(widget))
     try:
         widget.options = options
-        widget.value = value
+        if value != widget.value:
+            widget.value = value
+        elif before != _name(options, value):
+            widget.param.trigger("value")  # the page knows a value by its name
     finally:
         _refilled.discard(id(widget))
     if values and value != wanted:
         widget.param.trigger("value")
+
+
+def _name(options: Any, value: Any) -> Any:
+    """What a value of a select is called on the page."""
+    named = options if isinstance(options, dict) else {}
+    return next((name for name, it in named.items() if it == value), value)
 
 
 #: Widgets that are given other options at this moment.
@@ -65,6 +75,45 @@ def select(label: str, **params: Any) -> pmui.Select:
     wide = {} if "width" in params else {"sizing_mode": "stretch_width"}
     params = {"options": [], "size": "small", **wide, **params}
     return pmui.Select(label=label, **params)
+
+
+def text(label: str, hint: str = "", **params: Any) -> pmui.TextInput:
+    """A field for a text, as wide as its column; the hint says what an empty one means."""
+    params = {"size": "small", "sizing_mode": "stretch_width", **params}
+    return pmui.TextInput(label=label, placeholder=hint, **params)
+
+
+def number(
+    label: str,
+    hint: str,
+    state: param.Parameterized,
+    name: str,
+    kind: Callable[[str], float] = float,
+) -> pmui.TextInput:
+    """A field for a number of the state, empty where that is None; what does not fit leaves None.
+
+    Material's own field for numbers shows None as 0, and takes that for what was typed.
+    """
+    field = text(label, hint)
+
+    def to_state(event: Any) -> None:
+        try:
+            value = kind(event.new.strip()) if event.new.strip() else None
+            setattr(state, name, value)
+            field.param.update(error_state=False, helper_text="")
+        except ValueError:
+            said = f"This is no such number; until it is one, {hint}."
+            field.param.update(error_state=True, helper_text=said)
+            setattr(state, name, None)
+
+    def to_field(event: Any) -> None:
+        if event.new is not None or not field.error_state:
+            field.value = "" if event.new is None else str(event.new)
+
+    to_field(type("Start", (), {"new": getattr(state, name)}))
+    field.param.watch(to_state, "value")
+    state.param.watch(to_field, name)
+    return field
 
 
 def button(label: str, **params: Any) -> pmui.Button:

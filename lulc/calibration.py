@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from itertools import zip_longest
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def calibrate(
 ) -> Calibration:
     """Scale and offset of band `number` of an open file, those given first.
 
-    Raises SceneError where nothing tells the scale.
+    Raises SceneError where nothing tells the scale, or it is not above 0.
     """
     known: Calibration | None = None
     stored = (float(source.scales[number - 1]), float(source.offsets[number - 1]))
@@ -61,7 +62,14 @@ def calibrate(
             "give --scale and --offset (Sentinel-2 L2A: --scale 0.0001, and --offset -0.1 "
             "since processing baseline 04.00)"
         )
-    return known[0], known[1] if offset is None else offset
+    found = known[0], known[1] if offset is None else offset
+    if not (0 < found[0] < inf and isfinite(found[1])):
+        raise SceneError(
+            f"expected a scale above 0 and a finite offset (reflectance = number * scale + "
+            f"offset), got {found[0]:g} and {found[1]:g} for {source.name}; give other --scale and "
+            "--offset"
+        )
+    return found
 
 
 def of_asset(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> list[Calibration | None]:

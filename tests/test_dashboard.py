@@ -183,6 +183,17 @@ def test_a_drawn_box_and_the_same_typed_are_one_region(workspace):
     assert call[:1] == ("classify",) and "--progress" in call
 
 
+@pytest.mark.usefixtures("workspace")
+def test_how_the_scene_is_read_reaches_the_call(workspace):
+    state = state_of(scale=0.0002, offset=-0.1, tile=512)
+    found = plan.make(state, catalog.cards()["lakeland"], [])
+    assert not found.problem
+    call = " ".join(plan.arguments(found, state, workspace / "runs" / "x"))
+    assert "--tile 512" in call and call.endswith("--scale 0.0002 --offset -0.1")
+    untold = plan.arguments(found, state_of(), workspace / "runs" / "x")
+    assert not {"--scale", "--offset", "--tile"} & set(untold)
+
+
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
@@ -194,6 +205,8 @@ def test_a_drawn_box_and_the_same_typed_are_one_region(workspace):
         ({"scene": "absent"}, "."),
         ({"scene": ""}, "scenes/"),
         ({"bands": "B02,B03"}, "2 bands"),
+        ({"scale": 0}, "scale above 0 .*, got 0 and 0 .*under Advanced"),
+        ({"scale": 1, "offset": float("inf")}, "finite offset"),
     ],
 )
 @pytest.mark.usefixtures("workspace")

@@ -266,6 +266,9 @@ class TestCalibration:
             Scene.open(path, offset=-0.1)
         assert self.open_one(path, scale=1e-4) == (1e-4, 0)
         assert self.open_one(path, scale=1e-4, offset=-0.1) == (1e-4, -0.1)
+        for asked in ({"scale": 0.0}, {"scale": -1e-4}, {"scale": 1e-4, "offset": np.nan}):
+            with pytest.raises(SceneError, match="expected a scale above 0 and a finite offset"):
+                self.open_one(path, **asked)
 
     def test_of_the_file(self, tmp_path):
         path = raster(tmp_path / "x_B02.tif", numbers(1), scale=2e-4, offset=-0.2)

@@ -19,7 +19,7 @@ from dashboard.running.job import Job
 from dashboard.running.jobs import JOBS
 from dashboard.shelf import Shelf
 from dashboard.state import State
-from dashboard.ties import alert, choose, say, select, tie, words
+from dashboard.ties import alert, choose, number, say, select, text, tie, words
 from lulc.card import ModelCard
 
 #: What changes the plan.
@@ -74,17 +74,17 @@ class Form:
     def _advanced(self) -> pmui.Accordion:
         state = self.state
         fields = pmui.Column(
-            tie(_text("Name of the run", "made from time, scene and model"), state, "run_name"),
-            tie(_integer("Block side (px)", "from the memory"), state, "tile"),
+            tie(text("Name of the run", "made from time, scene and model"), state, "run_name"),
+            number("Block side (px)", "from the memory", state, "tile", int),
             tie(
                 select("Activations as", options={
                     "bytes (steps of 0.004)": "uint8", "32-bit numbers (4 × the size)": "float32"
                 }),
                 state, "dtype",
             ),
-            tie(_text("Band names", "as the files say"), state, "bands"),
-            tie(_number("Scale", "as the files say"), state, "scale"),
-            tie(_number("Offset", "as the files say"), state, "offset"),
+            tie(text("Band names", "as the files say"), state, "bands"),
+            number("Scale", "as the files say", state, "scale"),
+            number("Offset", "as the files say", state, "offset"),
             sizing_mode="stretch_width",
         )  # fmt: skip
         return pmui.Accordion(
@@ -162,20 +162,3 @@ def describe(card: ModelCard) -> str:
 
 def _only_a_hint(plan: Plan) -> bool:
     return plan.problem.startswith(("Draw", "Click", "Type", "Choose", "There is no"))
-
-
-def _text(label: str, hint: str) -> pmui.TextInput:
-    return pmui.TextInput(label=label, placeholder=hint, size="small", sizing_mode="stretch_width")
-
-
-def _number(label: str, hint: str) -> pmui.FloatInput:
-    return pmui.FloatInput(
-        label=label, placeholder=hint, value=None, size="small", sizing_mode="stretch_width"
-    )
-
-
-def _integer(label: str, hint: str) -> pmui.IntInput:
-    return pmui.IntInput(
-        label=label, placeholder=hint, value=None, start=1, size="small",
-        sizing_mode="stretch_width",
-    )  # fmt: skip
