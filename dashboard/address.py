@@ -7,6 +7,7 @@ back button takes back; where one only moves the map it replaces the last one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -46,8 +47,8 @@ export function render({ model }) {
 }
 """
 
-#: Between the names of a list: names of classes have commas.
-_BETWEEN = "|"
+#: Between the names of a list, since names of classes have commas, and between places.
+_BETWEEN, _PLACES = "|", ";"
 
 
 class Address(pn.custom.JSComponent):
@@ -76,9 +77,13 @@ class Address(pn.custom.JSComponent):
 
 
 def query(state: State, names: Mapping[str, str]) -> str:
-    """What an address says of a state: `?scene=...`. What is empty is left out."""
-    said = [(name, _text(getattr(state, parameter))) for parameter, name in names.items()]
-    return "?" + urlencode([(name, text) for name, text in said if text], safe=",")
+    """What an address says of a state: `?scene=...`. What is as at the beginning is left out."""
+    said = [
+        (name, _text(value))
+        for parameter, name in names.items()
+        if (value := getattr(state, parameter)) != state.param[parameter].default
+    ]
+    return "?" + urlencode([(name, text) for name, text in said if text], safe=",;")
 
 
 def read(text: str, state: State, names: Mapping[str, str]) -> dict[str, Any]:
@@ -103,20 +108,38 @@ def read(text: str, state: State, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return _BETWEEN.join(value)
+        between = _PLACES if value and isinstance(value[0], tuple) else _BETWEEN
+        return between.join(map(_text, value))
     if isinstance(value, tuple):
-        return ",".join(f"{item:.6f}" if isinstance(item, float) else str(item) for item in value)
+        return ",".join(map(_digits, value))
     return "" if value is None else str(value)
+
+
+def _digits(number: float) -> str:
+    """A tenth of a metre of a degree, and no more digits than it takes."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def _value(kind: param.Parameter, text: str) -> Any:
     if isinstance(kind, param.List):
-        return text.split(_BETWEEN)
+        if kind.item_type is not tuple:
+            return text.split(_BETWEEN)
+        places = [tuple(map(_number, place.split(","))) for place in text.split(_PLACES)]
+        if any(len(place) != 2 for place in places):
+            raise ValueError("a place has a longitude and a latitude")
+        return places
     if isinstance(kind, param.Integer):
         return int(text)
     if isinstance(kind, param.Tuple):
-        parts = tuple(float(part) for part in text.split(","))
+        parts = tuple(map(_number, text.split(",")))
         return tuple(int(p) if p == int(p) else p for p in parts) if kind.length == 3 else parts
     if isinstance(kind, param.Number):
-        return float(text)
+        return _number(text)
     return text
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("no finite number")
+    return number

@@ -23,18 +23,20 @@ from dashboard.patience import Patience
 from dashboard.places import Places, View
 from dashboard.shelf import Shelf
 from dashboard.state import State
+from dashboard.theme import Theme
 
 #: What the address of the page remembers: parameter and its name there.
 IN_ADDRESS = {
     "place": "page", "scene": "scene", "run": "run", "other": "with", "overlay": "layer",
-    "class_id": "class", "base": "image", "reference": "reference", "level": "level",
+    "class_id": "class", "base": "image", "reference": "reference", "codes": "codes",
+    "level": "level", "bands": "bands", "scale": "scale", "offset": "offset",
     "extent": "view", "look": "look", "threshold": "from", "trio": "rgb", "order": "order",
     "triple": "composite", "scheme": "colours", "by": "sorted", "hidden": "hidden",
-    "inside": "inside", "spot": "at",
+    "inside": "inside", "spot": "at", "pins": "pins",
 }  # fmt: skip
 
 #: What the browser's back button takes back; the rest of the address goes along.
-STEPS = ["place", "scene", "run", "other", "overlay", "class_id"]
+STEPS = ["place", "scene", "run", "other", "overlay", "class_id", "pins"]
 
 #: The look: calm, dense enough for an instrument.
 _TEXT = {"fontSize": 13, "button": {"textTransform": "none"}}
@@ -58,7 +60,7 @@ def create_page() -> pmui.Page:
     keys = Keys(bound(state, shelf))
     page = pmui.Page(
         title="lulc",
-        header=[Address(state, IN_ADDRESS, STEPS), Patience(), pn.layout.HSpacer(), keys],
+        header=[Theme(), Address(state, IN_ADDRESS, STEPS), Patience(), pn.layout.HSpacer(), keys],
         main=[places.tabs],
         theme_config=THEME,
         busy_indicator=None,

@@ -53,7 +53,7 @@ class State(param.Parameterized):
         default="legend", objects=["legend", "area"], doc="The legend's order."
     )
     hidden = param.List(default=[], item_type=str, doc="Names of the classes not painted.")
-    pins = param.List(default=[], doc="Places looked into: (longitude, latitude).")
+    pins = param.List(default=[], item_type=tuple, doc="Places looked into: (longitude, latitude).")
 
     extent = param.Tuple(
         default=None, length=4, allow_None=True, doc="What the maps show: W S E N in degrees."

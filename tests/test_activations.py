@@ -204,7 +204,8 @@ def test_an_address_gives_back_the_state_it_was_made_from():
     state = State(
         place="Activations", scene="Kaakko & co", run="r=1", class_id=7, threshold=0.35,
         extent=(28.1, 60.5, 28.2, 60.625), trio=(13, 5, 7), spot=(28.15, 60.6), look=TRIO,
-        hidden=["Built-up areas, sparse", "Fields"],
+        hidden=["Built-up areas, sparse", "Fields"], pins=[(28.1, 60.5), (28.123457, -1.0)],
+        codes="clc-fi", bands="B02,B03", scale=2.75e-5, offset=-0.2,
     )  # fmt: skip
     other = State()
     other.param.update(**address.read(address.query(state, IN_ADDRESS), other, IN_ADDRESS))
@@ -212,10 +213,18 @@ def test_an_address_gives_back_the_state_it_was_made_from():
         assert getattr(other, name) == getattr(state, name), name
 
 
+def test_an_address_is_short_and_can_be_read():
+    assert address.query(State(), IN_ADDRESS) == "?"
+    state = State(scene="sample", pins=[(28.1, 60.5), (28.25, 60.0)], extent=(28, 60.5, 29, 61))
+    said = "?scene=sample&view=28,60.5,29,61&pins=28.1,60.5;28.25,60"
+    assert address.query(state, IN_ADDRESS) == said
+
+
 @pytest.mark.parametrize(
     "typed",
-    ["page=Nowhere", "class=many", "view=1,2", "view=a,b,c,d", "from=7", "rgb=1,2,3,4", "at=1"],
-)
+    ["page=Nowhere", "class=many", "view=1,2", "view=a,b,c,d", "from=7", "rgb=1,2,3,4", "at=1",
+     "view=1,nan,2,3", "scale=inf", "scale=x", "pins=1", "pins=1,2;3", "pins=1,nan", "pins="],
+)  # fmt: skip
 def test_what_someone_typed_wrong_is_passed_over(typed):
     state = State()
     found = address.read(f"?{typed}&run=mine", state, IN_ADDRESS)

@@ -81,6 +81,7 @@ class Explore:
 
     async def start(self) -> None:
         """Show what the state says for the first time."""
+        self.sides.active = 1 if self.state.pins else 0
         await self._draw()
         await self.regions.start()
         await self.form.plan_again()

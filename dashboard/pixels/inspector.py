@@ -14,6 +14,7 @@ from rasterio.errors import RasterioError
 from dashboard.help import about
 from dashboard.mapping import warp
 from dashboard.mapping.canvas import Canvas
+from dashboard.newest import Newest
 from dashboard.painting.layers import Order
 from dashboard.pixels.pixel import Pixel, look, subject
 from dashboard.pixels.signatures import Signatures, reflectance_bands, signatures
@@ -40,6 +41,7 @@ class Inspector:
     def __init__(self, state: State, canvas: Canvas) -> None:
         self.state, self.canvas = state, canvas
         self.order = Order()
+        self._newest = Newest(self._look)
         self.hint = words()
         self.clear = button("Clear", on_click=lambda _: state.param.update(pins=[]), margin=(2, 10))
         self.places, self.nearest = words(), words()
@@ -72,6 +74,9 @@ class Inspector:
         self.state.pins = [*self.state.pins[: len(LETTERS) - 1], place]
 
     async def _again(self, *_: Any) -> None:
+        await self._newest.want()
+
+    async def _look(self) -> None:
         pins, order = [tuple(pin) for pin in self.state.pins], self.order
         self.canvas.pins = [
             (*warp.mercator(*pin), letter) for pin, letter in zip(pins, LETTERS, strict=False)
@@ -85,7 +90,7 @@ class Inspector:
         except (LulcError, RasterioError, OSError) as error:
             self.hint.param.update(object=escape(str(error)), visible=True)
             return
-        if (order, len(pins)) == (self.order, len(self.state.pins)):
+        if not self._newest.outdated:
             self._show(order, pixels, known)
 
     def _show(self, order: Order, pixels: list[Pixel], known: Signatures | None) -> None:

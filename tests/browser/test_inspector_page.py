@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from browsing import MARKS, choose, expect, go, shown, wait_for_map
 
 pytestmark = MARKS
@@ -41,6 +43,29 @@ def test_pixels_are_pinned_compared_and_cleared(page, address):
     page.get_by_role("button", name="Clear", exact=True).click()
     shown(page, "Click the map to look into a pixel")
     page.wait_for_function(f"() => ({DRAWN})().letters == ''")
+
+
+def test_a_link_restores_the_pins_and_back_takes_one_back(page, address):
+    page.goto(f"{address}?run=run-a")
+    wait_for_map(page)
+    page.wait_for_timeout(1000)
+    for number, place in enumerate(((640, 420), (720, 520)), 1):
+        page.mouse.click(*place)
+        pinned = r"pins=[\d.]+,[\d.]+" + r";[\d.]+,[\d.]+" * (number - 1)
+        expect(page).to_have_url(re.compile(rf"{pinned}(&|$)"))
+    page.reload()
+    expect(page.get_by_role("tab", name="Pixel")).to_have_attribute("aria-selected", "true")
+    page.wait_for_function(
+        f"() => {{ const d = ({DRAWN})(); return d.bars == 26 && d.letters == 'AB' }}",
+    )
+    page.go_back()
+    page.wait_for_function(
+        f"() => {{ const d = ({DRAWN})(); return d.bars == 13 && d.letters == 'A' }}",
+    )
+    page.go_back()
+    page.wait_for_function(f"() => ({DRAWN})().letters == ''")
+    page.go_forward()
+    page.wait_for_function(f"() => ({DRAWN})().letters == 'A'")
 
 
 def test_a_click_on_the_map_opens_the_inspector(page, address):
