@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 #: Okabe and Ito's colours (2008), told apart with any kind of colour vision.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#7f7f7f"
 
+#: Of fine lines, which are seen on white and on black alike.
+LINES = "#777777"
+
 
 @dataclass(frozen=True, eq=False)
 class Ramp:

@@ -10,7 +10,7 @@ import numpy as np
 import panel as pn
 
 from dashboard.patience import turn
-from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
+from dashboard.ramps import BLUE, GREEN, GREY, LINES, ORANGE
 from lulc.attainable import Attainable
 from lulc.compare import Comparison
 from lulc.scores import Evaluation
@@ -91,7 +91,7 @@ def scores(
     shown = (
         bars.opts(tools=["hover"], **style)
         * _ranges(rows, allowed, order).opts(color=GREY, line_width=16, alpha=0.45)
-        * _ranges(rows, sure, order).opts(color="#4d4d4d", line_width=3)
+        * _ranges(rows, sure, order).opts(color=LINES, line_width=3)
         * marks[0].opts(color=ORANGE, marker="triangle", size=9, line_color="black")
         * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
     )
