@@ -147,7 +147,9 @@ class WarpedRaster:
             return raw, outside
         # Without data is 0 as well, which is an id in no legend.
         there = (raw != outside) & (raw == raw)
-        return np.where(there, raw, -self.shift).astype(np.int32) + self.shift, 0
+        shifted = np.where(there, raw, 0).astype(np.int32)
+        shifted[there] += self.shift
+        return shifted, 0
 
 
 @dataclass(frozen=True)
