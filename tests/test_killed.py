@@ -71,9 +71,10 @@ def work(arguments: list[str], log: Path) -> None:
     main(arguments)
 
 
-def text_of(log: Path) -> str:
-    """What is in a log that may not be there yet."""
-    return log.read_text() if log.is_file() else ""
+def done_of(log: Path) -> int:
+    """The blocks done, by a log that may not be there yet; before its first line, -1."""
+    said = log.read_text().split('"done": ') if log.is_file() else []
+    return int(said[-1].partition(",")[0] or -1) if len(said) > 1 else -1
 
 
 @pytest.mark.slow
@@ -81,9 +82,7 @@ def test_killed_at_random_moments(folder, prepared, tmp_path):
     """Each trial: begin a run, kill it at a random moment of its life, give the command again."""
     moments, trials, early = random.Random(11), 0, 0
     begin(prepared, folder, tmp_path / "first", tmp_path / "log").join()
-    at = time.monotonic()
     begin(prepared, folder, tmp_path / "whole", tmp_path / "log").join()
-    life = time.monotonic() - at
     described = json.loads((tmp_path / "whole" / "run.json").read_text())
     assembling = described["properties"]["lulc:timings"]["assemble_s"]
     expected = (tmp_path / "whole" / "map.tif").read_bytes()
@@ -93,12 +92,12 @@ def test_killed_at_random_moments(folder, prepared, tmp_path):
         out = tmp_path / f"run-{trials}-{early}"
         (tmp_path / "log").unlink(missing_ok=True)
         process = begin(prepared, folder, out, tmp_path / "log")
-        if (trials + early) % 3:
-            time.sleep(moments.uniform(0, life))
-        else:  # assembling is short: chance would seldom find it
-            while process.is_alive() and f'"done": {TOTAL},' not in text_of(tmp_path / "log"):
-                time.sleep(0.01)
-            time.sleep(moments.uniform(0, assembling))
+        # By progress, as another process beside this one changes the pace. Assembling is short:
+        # chance would seldom find it.
+        reached = moments.randrange(-TOTAL // 8, TOTAL) if (trials + early) % 3 else TOTAL
+        while process.is_alive() and done_of(tmp_path / "log") < reached:
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0, assembling))
         process.kill()
         process.join()
         if (out / "run.json").exists() and not (out / "spool").exists():
@@ -118,7 +117,7 @@ def test_killed_at_random_moments(folder, prepared, tmp_path):
         when = "before the first block" if not kept else "among the blocks"
         caught["after the last block" if len(kept) == TOTAL else when] += 1
         trials += 1
-    print(f"{trials} killed: {caught}; {early} were over already; life {life:.1f} s")
+    print(f"{trials} killed: {caught}; {early} were over already")
     assert trials == KILLS
     assert trials < 3 or min(caught["among the blocks"], caught["after the last block"]) >= 1
 
