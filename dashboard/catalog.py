@@ -21,7 +21,7 @@ from shapely import Polygon, box
 from lulc import config, region
 from lulc.bandfiles import RASTER_SUFFIXES, open_raster
 from lulc.card import ModelCard
-from lulc.errors import LulcError, SceneError
+from lulc.errors import CalibrationError, LulcError, SceneError
 from lulc.grid import grid_of
 from lulc.model import Model, models
 from lulc.region import Region
@@ -66,6 +66,15 @@ def scenes() -> dict[str, list[Path]]:
 def open_scene(name: str, reading: Reading = Reading()) -> Scene:
     """The scene of that name. Raises SceneError."""
     return _opened(name, completed(name, reading))
+
+
+def seen_scene(name: str, reading: Reading = Reading()) -> tuple[Scene, bool]:
+    """The scene for the eye, and whether its numbers are reflectance: where nothing tells their
+    scale, they are left as they are stored. Raises SceneError."""
+    try:
+        return open_scene(name, reading), True
+    except CalibrationError:
+        return _opened(name, replace(reading, scale=1.0, offset=0.0)), False
 
 
 def completed(name: str, reading: Reading) -> Reading:

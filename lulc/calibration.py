@@ -18,7 +18,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from lulc.errors import SceneError
+from lulc.errors import CalibrationError, SceneError
 
 #: Sentinel-2 products hold reflectance in ten-thousandths (ESA, Sentinel-2 products
 #: specification, PSD 14.9); since processing baseline 04.00 they hold 1000 more than that.
@@ -43,7 +43,7 @@ def calibrate(
 ) -> Calibration:
     """Scale and offset of band `number` of an open file, those given first.
 
-    Raises SceneError where nothing tells the scale, or it is not above 0.
+    Raises CalibrationError where nothing tells the scale, SceneError where it is not above 0.
     """
     known: Calibration | None = None
     stored = (float(source.scales[number - 1]), float(source.offsets[number - 1]))
@@ -57,7 +57,7 @@ def calibrate(
         if known is None and np.issubdtype(np.dtype(dtype), np.floating) and _small(source, number):
             known = (1.0, 0.0)
     if known is None:
-        raise SceneError(
+        raise CalibrationError(
             f"{source.name} does not say how its numbers ({dtype}) become reflectance 0..1; "
             "give --scale and --offset (Sentinel-2 L2A: --scale 0.0001, and --offset -0.1 "
             "since processing baseline 04.00)"

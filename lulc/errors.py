@@ -15,6 +15,10 @@ class SceneError(LulcError):
     """A scene cannot be opened, or does not fit the model."""
 
 
+class CalibrationError(SceneError):
+    """Nothing tells how the numbers of a scene become reflectance."""
+
+
 class RegionError(LulcError):
     """A region is empty, malformed, or not inside the scene."""
 

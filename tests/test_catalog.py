@@ -11,15 +11,22 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from models import card_of
 from rasterio.transform import from_origin
 
 from dashboard import catalog
 from dashboard.catalog import Reading
 from dashboard.choosing import plan as plans
+from dashboard.mapping import warp
+from dashboard.mapping.warp import View
+from dashboard.painting.composites import composite
+from dashboard.painting.picture import Order
 from dashboard.state import State
 from dashboard.ties import spoken
+from lulc.card import BandCard, ModelCard
 from lulc.errors import SceneError
 from lulc.model import Model
+from lulc.unet import UNet
 
 
 def raster(path: Path, west: float, count: int = 1) -> Path:
@@ -30,6 +37,13 @@ def raster(path: Path, west: float, count: int = 1) -> Path:
         file.write(np.arange(400 * count, dtype=np.uint16).reshape(count, 20, 20) + 1)
         file.descriptions = ("B02", "B03", "B04")[:count]
     return path
+
+
+def card(bands: tuple[str, ...]) -> ModelCard:
+    """Of a model that takes these bands."""
+    network = UNet(len(bands), 13, 4, 2, 4)
+    known = tuple(BandCard(band, 0.2, 0.1, 0.0, 1.0) for band in bands)
+    return card_of(network, bands=known, correlation=())
 
 
 @pytest.fixture
@@ -66,6 +80,28 @@ def test_a_scene_is_read_as_for_its_last_run_and_the_page_says_so(workspace):
     assert "read with scale 0.0001 and offset -0.1" in plan.note.lower()
     call = plans.arguments(plan, state, workspace / "runs" / "new")
     assert call[-4:] == ("--scale", "0.0001", "--offset", "-0.1")
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_scene_whose_scale_nobody_knows_is_seen_all_the_same():
+    scene, calibrated = catalog.seen_scene("plain")
+    assert not calibrated and {(f.scale, f.offset) for f in scene.files} == {(1.0, 0.0)}
+    # The stretch follows the numbers: an image looks as it does with any scale.
+    west, south, east, north = warp.mercator_bounds(scene.grid)
+    view = View(west, south, east, north, 16, 16)
+    scaled = catalog.open_scene("plain", Reading(scale=0.0001, offset=-0.1))
+    raw, known = (composite(s, s.bands[:3], view).astype(int) for s in (scene, scaled))
+    assert raw[..., 3].any() and abs(raw - known).max() <= 1
+    plan = plans.make(State(scene="plain", model="m"), card(scene.bands), [])
+    assert plan.size and plan.scene == scene and "Scale" in plan.problem
+    assert "reflectance" not in Order(scene, calibrated=calibrated).unit
+    assert catalog.seen_scene("plain", Reading(scale=0.0001))[1]
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_wrong_band_matters_before_an_unknown_scale():
+    plan = plans.make(State(scene="plain", model="m"), card(("B12",)), [])
+    assert "B12" in plan.problem and "Scale" not in plan.problem
 
 
 def test_what_is_said_goes_before_what_a_run_was_read_with(workspace):

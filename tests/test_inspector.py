@@ -115,7 +115,7 @@ def test_nothing_is_drawn_of_nothing():
     empty = Signatures(("B04",), (1,), np.full((1, 1), np.nan), np.full((1, 1), np.nan),
                        np.zeros(1, int))  # fmt: skip
     charts = spectra.Charts()
-    charts.show([], ["B04"], empty, None)
+    charts.show([], ["B04"], empty, None, "reflectance")
     assert not spectra.activations([], None)["y"]
 
 
@@ -149,4 +149,6 @@ def test_a_cloud_lies_where_its_pixels_are():
 
 
 def test_axes_say_their_unit():
-    assert "reflectance" in feature_space.axis("B08") and "index" in feature_space.axis("NDVI")
+    unit = Order().unit
+    assert feature_space.axis("B08", unit) == "B08 (reflectance, 0 to 1)"
+    assert feature_space.axis("NDVI", unit) == "NDVI (index, as stored)"

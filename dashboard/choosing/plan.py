@@ -91,7 +91,7 @@ def make(
     if not state.scene:
         return Plan(problem="There is no scene yet: put a raster into scenes/ of the workspace.")
     try:
-        scene = catalog.open_scene(state.scene, reading(state))
+        scene, calibrated = catalog.seen_scene(state.scene, reading(state))
     except LulcError as error:
         return Plan(problem=spoken(error))
     plan = Plan(scene, note=_assumed(state))
@@ -109,6 +109,8 @@ def make(
         if card is None:
             return replace(plan, problem="There is no model to classify with.")
         needed(scene, card)
+        if not calibrated:
+            catalog.open_scene(state.scene, reading(state))  # raises what is to be said
     except LulcError as error:
         return replace(plan, problem=sentence(spoken(error)))
     pixels = plan.width * plan.height
@@ -121,7 +123,7 @@ def model_for(state: State, cards: Mapping[str, ModelCard | str], wanted: Sequen
     """The first model whose bands the scene has, those that are wanted before all others; the
     one that is chosen where none fits or the scene cannot be opened."""
     try:
-        scene = catalog.open_scene(state.scene, reading(state))
+        scene, _ = catalog.seen_scene(state.scene, reading(state))
     except LulcError:
         return state.model
     for name in (*wanted, *cards):

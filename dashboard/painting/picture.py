@@ -44,6 +44,13 @@ class Order:
     """One of `schemes.SCHEMES`; empty is the legend's own colours."""
     hidden: frozenset[str] = frozenset()
     """Names of the classes that are not painted."""
+    calibrated: bool = True
+    """Whether the scene's numbers are reflectance; else they are as they are stored."""
+
+    @property
+    def unit(self) -> str:
+        """Of the scene's bands."""
+        return "reflectance, 0 to 1" if self.calibrated else "number as stored"
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,9 @@ def scatter(
     return Cloud(pixels[::-1].copy(), (left, bottom, right, top), int(inside.sum()))
 
 
-def axis(band: str) -> str:
-    """What is written at an axis: the band and its unit."""
-    return f"{band} (index, as stored)" if is_index(band) else f"{band} (reflectance, 0 to 1)"
+def axis(band: str, unit: str) -> str:
+    """What is written at an axis: the band and its unit, `Order.unit` but for an index."""
+    return f"{band} ({'index, as stored' if is_index(band) else unit})"
 
 
 def _values(scene: Scene, band: str, view: View) -> NDArray[np.float32]:

@@ -87,7 +87,9 @@ class FeatureView:
             self.said.object = escape(str(error))
             return
         # Models may only change while the document is locked.
-        pn.state.execute(partial(self._show, found, x, y), schedule=True)
+        pn.state.execute(
+            partial(self._show, found, axis(x, order.unit), axis(y, order.unit)), schedule=True
+        )
 
     def _offer(self, order: Order) -> None:
         bands = list(order.scene.bands) if order.scene else []
@@ -107,4 +109,4 @@ class FeatureView:
         self._source.data = marks.columns(view, found.image)
         self._figure.x_range.update(start=left, end=right)
         self._figure.y_range.update(start=bottom, end=top)
-        self._figure.xaxis.axis_label, self._figure.yaxis.axis_label = axis(x), axis(y)
+        self._figure.xaxis.axis_label, self._figure.yaxis.axis_label = x, y

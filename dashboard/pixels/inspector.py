@@ -98,7 +98,7 @@ class Inspector:
         bands = reflectance_bands(order.scene) if order.scene else ()
         self.places.object = places(pixels, legend)
         self.nearest.object = nearest(pixels, legend)
-        draw = partial(self.charts.show, pixels, bands, known, legend)
+        draw = partial(self.charts.show, pixels, bands, known, legend, order.unit)
         pn.state.execute(draw, schedule=True)  # models may only change in a locked document
 
 

@@ -61,7 +61,10 @@ def look(order: Order, lon: float, lat: float) -> Pixel:
 
 def subject(order: Order) -> Order:
     """What of an order decides what a pixel is: the colours do not."""
-    return Order(order.scene, run=order.run, reference=order.reference, codes=order.codes)
+    return Order(
+        order.scene, run=order.run, reference=order.reference, codes=order.codes,
+        calibrated=order.calibrated,
+    )  # fmt: skip
 
 
 def window_at(grid: GeoBox, lon: float, lat: float) -> Window | None:

@@ -100,7 +100,6 @@ class Charts:
     def _spectrum(self) -> Any:
         shown = _figure(height=230, x_range=Range1d(start=-0.4, end=1))
         shown.xaxis.axis_label = "band, with its centre wavelength in nm"
-        shown.yaxis.axis_label = "reflectance (0 to 1)"
         shown.xaxis.major_label_orientation = 0.9
         ribbons, lines, dots = (self._sources[name] for name in ("ribbons", "lines", "dots"))
         shown.patches(
@@ -109,7 +108,7 @@ class Charts:
         shown.multi_line("along", "mean", color="#888888", line_dash="dashed", source=ribbons)
         shown.multi_line("xs", "ys", color="color", line_width=2, source=lines)
         points = shown.scatter("x", "y", color="color", size=7, line_color="black", source=dots)
-        said = [("Pin", "@pin"), ("Band", "@band"), ("Reflectance", "@y{0.0000}")]
+        said = [("Pin", "@pin"), ("Band", "@band"), ("Value", "@y{0.[0000]}")]
         shown.add_tools(HoverTool(renderers=[points], tooltips=said))
         return shown
 
@@ -137,8 +136,10 @@ class Charts:
         bands: Sequence[str],
         known: Signatures | None,
         legend: Legend | None,
+        unit: str,
     ) -> None:
-        """Draw these pixels; the document must be locked."""
+        """Draw these pixels, `unit` being that of their bands; the document must be locked."""
+        self.spectrum.yaxis.axis_label = unit
         names = [f"{band} {WAVELENGTHS.get(band, '')}".strip() for band in bands]
         _ticks(self.spectrum.xaxis[0], names)
         self.spectrum.x_range.end = max(len(bands), 2) - 0.6
