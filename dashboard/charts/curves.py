@@ -13,10 +13,10 @@ from lulc.boundary import EDGES, INTERIOR, Boundary
 from lulc.histograms import Histograms
 from lulc.levels import BINS, VALUES
 
-#: A square of two shares.
+#: A square of two shares. Four stand side by side: the legend has few words in a row.
 _SHARES: dict[str, Any] = {
     "xlim": (0, 1), "ylim": (0, 1), "responsive": True, "height": SQUARE, "show_grid": True,
-    "legend_position": "top", "legend_cols": 4, "toolbar": None, "default_tools": [], "title": "",
+    "legend_position": "top", "legend_cols": 2, "toolbar": None, "default_tools": [], "title": "",
 }  # fmt: skip
 
 
@@ -110,7 +110,8 @@ def boundary(found: Boundary, group: int) -> hv.Overlay:
         color=GREY, line_dash="dotted", line_width=2
     )
     return (lines[0] * lines[1] * inside).opts(
-        xlabel="metres to a boundary of the reference; dotted: the interior",
+        xlabel="metres to a boundary (dotted: interior)",
         ylabel="score, 0 to 1",
-        **{key: value for key, value in _SHARES.items() if key != "xlim"},
+        padding=(0.05, 0),
+        **{key: value for key, value in _SHARES.items() if key != "xlim"} | {"legend_cols": 1},
     )
