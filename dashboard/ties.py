@@ -135,7 +135,12 @@ def alert(**params: Any) -> pmui.Alert:
         visible=False,
         sizing_mode="stretch_width",
         margin=(4, 10),
-        sx={"padding": "0 10px", "overflowWrap": "anywhere", "& p": {"margin": 0}},
+        sx={
+            "padding": "0 10px",
+            "overflowWrap": "anywhere",
+            "& p": {"margin": 0},
+            "& .MuiAlert-message": {"padding": "8px 0"},
+        },
         **{"severity": "info", "variant": "outlined", **params},
     )
 
