@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from rasterio.windows import Window
 
 from dashboard import catalog
@@ -18,6 +20,7 @@ from dashboard.catalog import Reading
 from dashboard.choosing import plan
 from dashboard.mapping import legend_view, warp
 from dashboard.mapping.warp import View
+from dashboard.pages.compare import counterpart
 from dashboard.painting import composites, layers
 from dashboard.painting.layers import NOTHING, Order
 from dashboard.running.job import Job
@@ -26,6 +29,8 @@ from dashboard.state import BOX, NAMED, TYPED, State
 from lulc.errors import LulcError
 from lulc.evaluation import evaluate
 from lulc.reference import LabelMap, WarpedRaster
+from lulc.runs import Run
+from lulc.scene import Scene
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,11 +108,11 @@ def test_the_reference_alone_can_be_shown(order):
 def test_colours_mean_the_same_in_every_view(order):
     whole = view_of(order)
     bands = composites.COMPOSITES["True colour"]
-    limits = composites.stretch(order.scene.select(bands))
+    known = composites.stretch(order.scene.select(bands))
     values, valid = order.scene.select(bands).read(Window(100, 100, 1, 1))
     assert valid.all()
-    low, high = np.array(limits).T
-    expected = np.clip((values[:, 0, 0] - low) * 255 / (high - low), 0, 255)
+    low, high = np.array(known.limits).T
+    expected = 255 * np.clip((values[:, 0, 0] - low) / (high - low), 0, 1) ** known.gamma
     x, y = order.scene.grid.affine * (100.5, 100.5)
     from pyproj import Transformer
 
@@ -117,6 +122,22 @@ def test_colours_mean_the_same_in_every_view(order):
     shown = composites.composite(order.scene, bands, point)[15, 15, :3]
     assert np.abs(shown - expected).max() <= 1
     assert composites.composite(order.scene, bands, whole)[..., 3].any()
+
+
+def test_snow_in_a_corner_does_not_leave_the_land_black(tmp_path):
+    land = np.linspace(0.02, 0.06, 400, dtype=np.float32).reshape(20, 20)
+    land[:6, :6] = 0.9
+    place = {"crs": "EPSG:32630", "transform": Affine(60, 0, 4e5, 0, -60, 4e6)}
+    file = tmp_path / "scene_B04.tif"
+    with rasterio.open(file, "w", driver="GTiff", width=20, height=20, count=1, dtype="float32",
+                       **place) as target:  # fmt: skip
+        target.write(land, 1)
+    scene = Scene.open(file)
+    west, south, east, north = warp.mercator_bounds(scene.grid)
+    shown = composites.composite(scene, ("B04",) * 3, View(west, south, east, north, 40, 40))
+    seen = shown[..., 0][shown[..., 3] > 0]
+    assert 55 < np.median(seen) < 75  # a quarter of 255; in proportion it would be 6
+    assert seen.max() == 255
 
 
 def test_a_scene_without_the_usual_bands_has_a_composite(order):
@@ -242,6 +263,22 @@ def test_a_reading_becomes_options():
     assert Reading().arguments() == []
     asked = Reading("B02,B03", 0.0001, -0.1).arguments()
     assert asked == ["--bands", "B02,B03", "--scale", "0.0001", "--offset", "-0.1"]
+
+
+def test_a_run_is_compared_with_one_of_the_same_scene():
+    runs = [
+        Run(Path(name), {"id": name, "properties": {"lulc:scene": {"name": scene}}})
+        for name, scene in (
+            ("abroad", "coast"),
+            ("newest", "lakes"),
+            ("a", "lakes"),
+            ("b", "lakes"),
+        )
+    ]
+    assert counterpart(runs, "a", "") == counterpart(runs, "a", "abroad") == "newest"
+    assert counterpart(runs, "a", "b") == "b"
+    assert counterpart(runs, "newest", "") == "a"
+    assert counterpart(runs, "abroad", "a") == counterpart([], "", "") == ""
 
 
 # Jobs: a small program stands for `lulc`

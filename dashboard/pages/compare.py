@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -76,6 +77,7 @@ class Compare:
         self._seen: tuple[str, str] = ("", "")
         self._compared: Any = None
         self._lists()
+        state.param.watch(self._pair, "run")
         for name in ("run", "other", "reference", "codes", "place", "scheme", "hidden"):
             state.param.watch(self.start, name)
         self.overlay.param.watch(self.start, "value")
@@ -88,12 +90,14 @@ class Compare:
     def _lists(self, *_: Any) -> None:
         runs = labelled(self.shelf.runs)
         choose(self.first, {"none": "", **runs}, self.state.run)
-        others = [r.id for r in self.shelf.runs if r.id != self.state.run]
         if not self.state.other:
-            self.state.other = next(iter(others), "")
+            self._pair()
         choose(self.second, {"none": "", **runs}, self.state.other)
         known = {"stored scores": "", **{n: n for n in self.shelf.references}}
         choose(self.reference, known, self.state.reference)
+
+    def _pair(self, *_: Any) -> None:
+        self.state.other = counterpart(self.shelf.runs, self.state.run, self.state.other)
 
     async def start(self, *_: Any) -> None:
         """Show both maps and compare their numbers; only while the page is open."""
@@ -166,6 +170,14 @@ class Compare:
         self.table.object = rows
         if found.deltas:
             await self.chart.show(found)
+
+
+def counterpart(runs: Sequence[Run], run: str, other: str) -> str:
+    """The id of the run to compare with: `other` if it is of the same scene, else the newest
+    that is; or none. Runs of two scenes can be chosen, and are told apart by the comparison."""
+    scene = next((r.scene for r in runs if r.id == run), None)
+    there = [r.id for r in runs if r.scene == scene and r.id != run]
+    return other if other in there else next(iter(there), "")
 
 
 def summary(found: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
@@ -23,6 +24,10 @@ COMPOSITES = {
 }
 #: The alpha of what is seen, in red, green, blue and alpha as one number.
 _OPAQUE = np.uint32(0xFF000000)
+
+#: The middle of a scene is painted at least this bright, 0..1: snow or clouds in a corner would
+#: else leave the land black. The brightening has an end, lest noise be seen for land.
+_MIDDLE, _LEAST_GAMMA = 0.25, 0.4
 
 TRIPLE = "Own triple"
 NO_BASE = "None"
@@ -54,7 +59,8 @@ def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.ui
     part = scene.select(bands)
     colors, alpha = np.zeros(view.shape, np.uint32), np.full(view.shape, _OPAQUE)
     dark = np.ones(view.shape, bool)
-    parts = sorted(zip(part.files, stretch(part), (0, 1, 2), strict=True), key=_reading)
+    known = stretch(part)
+    parts = sorted(zip(part.files, known.limits, (0, 1, 2), strict=True), key=_reading)
     # Bands that lie together are read together; repr, as NaN is not equal to NaN.
     for _, group in groupby(parts, key=_reading):
         found = list(group)
@@ -70,7 +76,7 @@ def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.ui
             there &= np.isfinite(got.raw).all(axis=0)
         painted = np.zeros((*there.shape, 4), np.uint8)
         for (file, limit, place), raw in zip(found, got.raw, strict=True):
-            painted[..., place] = _shown(raw, file, limit)
+            painted[..., place] = _shown(raw, file, limit, known.gamma)
         painted[..., 3] = there * np.uint8(255)
         # Four bytes are looked up at once.
         packed = got.onto(painted.view(np.uint32)[..., 0])
@@ -84,27 +90,46 @@ def composite(scene: Scene, bands: tuple[str, ...], view: View) -> NDArray[np.ui
     return (colors | alpha)[..., None].view(np.uint8)
 
 
-def _shown(raw: NDArray, file: BandFile, limits: tuple[float, float]) -> NDArray[np.uint8]:
+def _shown(
+    raw: NDArray, file: BandFile, limits: tuple[float, float], gamma: float
+) -> NDArray[np.uint8]:
     """Stored numbers (y, x) as brightness 0..255 between the limits of reflectance."""
-    low, high = limits
-    factor = np.float32(255 * file.scale / (high - low))
-    shift = np.float32(255 * (file.offset - low) / (high - low))
     if raw.dtype in (np.uint8, np.uint16):
         # There are fewer numbers than pixels.
         numbers = np.arange(np.iinfo(raw.dtype).max + 1, dtype=np.float32)
-        return np.clip(numbers * factor + shift, 0, 255).astype(np.uint8).take(raw)
+        return _brightness(numbers, file, limits, gamma).take(raw)
+    return _brightness(raw.astype(np.float32), file, limits, gamma)
+
+
+def _brightness(
+    numbers: NDArray[np.float32], file: BandFile, limits: tuple[float, float], gamma: float
+) -> NDArray[np.uint8]:
+    low, high = limits
+    factor = np.float32(file.scale / (high - low))
+    shift = np.float32((file.offset - low) / (high - low))
     with np.errstate(over="ignore", invalid="ignore"):
-        values = np.nan_to_num(raw.astype(np.float32) * factor + shift)
-    return np.clip(values, 0, 255).astype(np.uint8)
+        values = np.clip(np.nan_to_num(numbers * factor + shift), 0, 1)
+    return np.rint(255 * (values if gamma == 1 else values**gamma)).astype(np.uint8)
 
 
 def _reading(part: tuple[BandFile, tuple[float, float], int]) -> tuple[str, str]:
     return part[0].path, repr(part[0].nodata)
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """How the reflectance of some bands becomes brightness."""
+
+    limits: tuple[tuple[float, float], ...]
+    """Of each band the reflectance shown black, and that shown in full: 2nd and 98th percentile."""
+    gamma: float = 1.0
+    """Exponent of the brightness 0..1 between them, of all bands alike; below 1 where most of
+    the scene would be nearly black."""
+
+
 @lru_cache(maxsize=32)
-def stretch(scene: Scene) -> tuple[tuple[float, float], ...]:
-    """Lowest and highest reflectance shown of each band: 2nd and 98th percentile.
+def stretch(scene: Scene) -> Stretch:
+    """How a scene's bands are shown.
 
     Of the whole scene, from at most 512 x 512 pixels: colours mean the same in every view.
     """
@@ -112,6 +137,9 @@ def stretch(scene: Scene) -> tuple[tuple[float, float], ...]:
     shape = (max(1, int(scene.shape[0] * factor)), max(1, int(scene.shape[1] * factor)))
     values, valid = scene.read(shape=shape)
     if not valid.any():
-        return tuple((0.0, 1.0) for _ in scene.bands)
-    low, high = np.percentile(values[:, valid], (2, 98), axis=1)
-    return tuple((float(a), float(max(b, a + 1e-6))) for a, b in zip(low, high, strict=True))
+        return Stretch(tuple((0.0, 1.0) for _ in scene.bands))
+    low, middle, high = np.percentile(values[:, valid], (2, 50, 98), axis=1).astype(float)
+    high = np.maximum(high, low + 1e-6)
+    bright = float(np.clip((middle - low) / (high - low), 1e-6, 1).mean())
+    gamma = max(_LEAST_GAMMA, np.log(_MIDDLE) / np.log(bright)) if bright < _MIDDLE else 1.0
+    return Stretch(tuple(zip(low.tolist(), high.tolist(), strict=True)), float(gamma))
