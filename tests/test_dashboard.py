@@ -53,6 +53,11 @@ def test_a_view_reads_the_pixel_below_each_of_its_centres(order):
     assert (got[0] == exact)[there].mean() > 0.999
 
 
+def test_the_pixels_of_a_view_lie_within_its_bounds():
+    view = View(1479000.3, 5735000.7, 1504000.9, 5762001.1, 336, 584)
+    assert tuple(view.grid.boundingbox) == pytest.approx(view.bounds, abs=1e-6)
+
+
 def test_a_view_beside_the_file_is_empty(order):
     whole = view_of(order)
     beside = replace(whole, west=whole.west + 1e6, east=whole.east + 1e6)

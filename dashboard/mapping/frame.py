@@ -103,7 +103,7 @@ const [i, j] = [u, v].map(at => Math.min(Math.floor(at), last - 1))
 const along = row => row[i] * (i + 1 - u) + row[i + 1] * (u - i)
 const at = rows => along(rows[j]) * (j + 1 - v) + along(rows[j + 1]) * (v - j)
 const [x, y] = [place.x, place.y].map(rows => at(rows).toFixed(place.digits))
-return `${x} ${place.unit} E, ${y} ${place.unit} N (${place.crs})`
+return `${x}${place.unit} E, ${y}${place.unit} N (${place.crs})`
 """
 
 
@@ -223,7 +223,7 @@ def coordinates(view: View, place: Place | None) -> str:
         "x": place.x,
         "y": place.y,
         "crs": place.crs,
-        "unit": "°" if place.degrees else "m",
+        "unit": "°" if place.degrees else " m",
         "digits": 5 if place.degrees else 0,
     }
     return f"const place = {json.dumps(known)}\n{_PLACE}"

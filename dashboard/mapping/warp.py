@@ -70,7 +70,8 @@ class View:
     @property
     def grid(self) -> GeoBox:
         """The pixels of the view."""
-        return GeoBox.from_bbox(self.bounds, MERCATOR, shape=self.shape)
+        # Not snapped to whole pixels from 0: the image is drawn at the bounds.
+        return GeoBox.from_bbox(self.bounds, MERCATOR, shape=self.shape, tight=True)
 
     @classmethod
     def of(cls, grid: GeoBox, width: int = 800, height: int = 600) -> View:
