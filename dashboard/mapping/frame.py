@@ -20,6 +20,7 @@ from bokeh.models import (
     MercatorTicker,
     MercatorTickFormatter,
     Range1d,
+    WheelZoomTool,
 )
 
 from dashboard.mapping.warp import View
@@ -127,6 +128,8 @@ def figure(view: View, toolbar: Side | None) -> Any:
     # The page says where it has come to rest; each step on the way would be a message of its own.
     made.x_range.syncable = made.y_range.syncable = False
     made.grid.visible = False
+    # Over an axis it would zoom that axis alone, and the map would be squeezed.
+    made.select_one(WheelZoomTool).zoom_on_axis = False
     # Upright, they take one width whatever they say, and the frame keeps its size.
     made.yaxis[0].major_label_orientation = "vertical"
     across, down = made.xaxis[0], made.yaxis[0]

@@ -110,6 +110,12 @@ def test_two_runs_are_compared_by_eye_and_by_number(page, address):
             return r.length == 2 && r[0][0] > old + 1 && r[0].every((v, i) => v == r[1][i]) }}""",
         arg=before["range"][0],
     )
+    left, right, below, above = page.evaluate(f"({ranges})()[0]")
+    page.mouse.move(320, 622)  # the numbers below the first map
+    page.mouse.wheel(0, 400)
+    page.wait_for_timeout(500)
+    west, east, south, north = page.evaluate(f"({ranges})()[0]")
+    assert (east - west) / (north - south) == pytest.approx((right - left) / (above - below))
 
 
 def test_scores_at_another_level_are_asked_for_and_made(page, address):
