@@ -114,13 +114,15 @@ Side = Literal["above", "below", "left", "right"]
 
 def figure(view: View, toolbar: Side | None) -> Any:
     """A figure with the axes of a map in Web Mercator, and nothing on it."""
+    # Over an axis it would zoom that axis alone, and the map would be squeezed.
+    wheel = WheelZoomTool(zoom_on_axis=False)
     made = bokeh.plotting.figure(
         x_range=Range1d(start=view.west, end=view.east),
         y_range=Range1d(start=view.south, end=view.north),
         x_axis_label="longitude (°E)",
         y_axis_label="latitude (°N)",
-        tools="pan,wheel_zoom,save",
-        active_scroll="wheel_zoom",
+        tools=["pan", wheel, "save"],
+        active_scroll=wheel,
         toolbar_location=toolbar,
         sizing_mode="stretch_both",
         background_fill_color=None,
@@ -128,8 +130,6 @@ def figure(view: View, toolbar: Side | None) -> Any:
     # The page says where it has come to rest; each step on the way would be a message of its own.
     made.x_range.syncable = made.y_range.syncable = False
     made.grid.visible = False
-    # Over an axis it would zoom that axis alone, and the map would be squeezed.
-    made.select_one(WheelZoomTool).zoom_on_axis = False
     # Upright, they take one width whatever they say, and the frame keeps its size.
     made.yaxis[0].major_label_orientation = "vertical"
     across, down = made.xaxis[0], made.yaxis[0]
