@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from lulc.histograms import Histograms, count
 hv = pytest.importorskip("holoviews")
 hv.extension("bokeh")
 
-from dashboard.charts import curves  # noqa: E402
+from dashboard.charts import curves, plots  # noqa: E402
 from dashboard.charts.evidence import describe  # noqa: E402
 
 GROUPS = (Group(1, "water", "#0000ff", (1,), (1,)), Group(2, "land", "#00ff00", (2,), (2,)))
@@ -50,6 +51,16 @@ def test_thresholds_draw_the_scores_of_the_class_and_its_best(found: Histograms)
 def test_precision_recall_draws_the_share_of_the_class_as_chance(found: Histograms) -> None:
     chart = curves.precision_recall(found, 1)
     assert drawn(chart, hv.Curve, "by chance")[:, 1] == pytest.approx([0.5, 0.5])
+
+
+def test_the_matrix_has_shares_of_its_rows_and_names_that_can_be_laid_out() -> None:
+    counted = SimpleNamespace(matrix=np.array([[3, 1], [0, 0]]), groups=GROUPS)
+    cells = plots.matrix(counted).traverse(lambda e: e, [hv.HeatMap])[0].data
+    assert cells["Mapped as"].dtype == object
+    first = cells[cells["Reference"] == "1 water"]
+    assert first["Shown"].tolist() == [0.75, 0.25]
+    assert first["Mapped as"].tolist() == ["water", "land"]
+    assert cells[cells["Reference"] == "2 land"]["Shown"].isna().all()
 
 
 def test_words_say_which_way_the_map_leans(found: Histograms) -> None:

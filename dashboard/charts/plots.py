@@ -7,6 +7,7 @@ from typing import Any
 
 import holoviews as hv
 import numpy as np
+import pandas as pd
 import panel as pn
 
 from dashboard.patience import turn
@@ -130,9 +131,10 @@ def matrix(evaluation: Evaluation, normalised: bool = True) -> hv.Overlay:
         for i in range(len(rows))
         for j in range(len(columns))
     ]
-    heat = hv.HeatMap(
-        cells, ["Map", "Reference"], ["Shown", "Pixels", "Share of the row", "Mapped as"]
-    )
+    across, values = ["Map", "Reference"], ["Shown", "Pixels", "Share of the row", "Mapped as"]
+    # Beside PyArrow, pandas keeps strings in a way that HoloViews cannot lay out as a table.
+    table = pd.DataFrame(cells, columns=[*across, *values]).astype({"Mapped as": object})
+    heat = hv.HeatMap(table, across, values)
     middle = 0.5 if normalised else float(np.nanmax(shown, initial=1)) / 2
     texts = [
         (
