@@ -60,6 +60,14 @@ lies on the diagonal; a row tells what the map took a class for. Point at a cell
 <p>Classes that the two legends do not tell apart are scored as one; the remarks below say
 which.</p>
 """,
+    "where": """
+<p>The ground in squares, coloured by the share of the scored pixels on which map and reference
+agree. They are the <b>blocks</b> that the intervals are drawn from: longer than errors are alike,
+so that what two of them say is nearly independent. Point at one for its figures.</p>
+<p>Blocks that are worse than the others tell <b>where</b> to look: at a kind of landscape that the
+model does not know, at haze or shadow, or at a reference that is older than the image. Those with
+few scored pixels (see their km²) differ by chance; blocks without any are left out.</p>
+""",
     "evidence": """
 <p><b>Near a boundary</b>: a pixel beside a boundary of the reference may be wrong because the two
 do not lie on each other exactly; what is wrong far inside is the map's error, or the

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 from scipy import fft
 
 from lulc.bootstrap import (
@@ -102,9 +103,13 @@ class Sheet:
         areas = np.pi * ((lags + 0.5) ** 2 - np.maximum(lags - 0.5, 0) ** 2)
         return reached * areas * self.step**2
 
+    def times(self, side: float) -> int:
+        """How many squares a side of a block of at least a side in metres has."""
+        return max(1, ceil(side / self.side - 1e-9))
+
     def joined(self, side: float) -> NDArray[np.int64]:
         """(block, n, n): squares joined to blocks of at least a side in metres."""
-        times = max(1, ceil(side / self.side - 1e-9))
+        times = self.times(side)
         rows, columns, n, _ = self.matrices.shape
         down = np.add.reduceat(self.matrices, np.arange(0, rows, times), axis=0)
         both = np.add.reduceat(down, np.arange(0, columns, times), axis=1)
@@ -285,8 +290,7 @@ class BlockTally:
         grid = strips.prediction.grid
         height, width = grid.shape
         tall, wide = pixel_metres(grid)
-        side = (height * tall * width * wide / BASE_BLOCKS) ** 0.5
-        self.rows, self.columns = max(1, ceil(side / tall)), max(1, ceil(side / wide))
+        self.rows, self.columns = squares(grid)
         self.side = max(self.rows * tall, self.columns * wide)
         self.step = max(1, ceil((height * width / SAMPLE) ** 0.5))
         self.lag = self.step * (tall * wide) ** 0.5
@@ -322,6 +326,14 @@ class BlockTally:
         pairs, both = _pairs(self.scored, self.wrong, self.spacing, self.lag)
         matrices = self.counts.reshape(*self.counts.shape[:2], n, n)
         return SpatialBlocks(self.groups, (Sheet(matrices, self.side, pairs, both, self.lag),))
+
+
+def squares(grid: GeoBox) -> tuple[int, int]:
+    """Rows and columns of pixels of the squares that a map on this grid is counted in."""
+    height, width = grid.shape
+    tall, wide = pixel_metres(grid)
+    side = (height * tall * width * wide / BASE_BLOCKS) ** 0.5
+    return max(1, ceil(side / tall)), max(1, ceil(side / wide))
 
 
 def _pairs(

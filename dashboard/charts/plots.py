@@ -21,7 +21,7 @@ class Chart:
     """A chart of numbers, by HoloViews; nothing until it is shown some."""
 
     def __init__(self, draw: Callable[..., Any], height: int, **pane: Any) -> None:
-        self._draw = draw
+        self._draw, self._height = draw, height
         self.pane = pn.pane.Bokeh(
             sizing_mode="stretch_width", min_height=height, autodispatch=False, **pane
         )
@@ -31,7 +31,7 @@ class Chart:
         await turn()
         figure = hv.render(self._draw(*data), backend="bokeh")
         await turn()
-        self.pane.param.update(object=figure, min_height=figure.height)
+        self.pane.param.update(object=figure, min_height=figure.height or self._height)
 
 
 #: Pixels that a chart with a row for every class is high, about, and a square one.

@@ -13,6 +13,7 @@ from dashboard.charts import plots
 from dashboard.charts.evidence import Evidence
 from dashboard.charts.suspicion import Suspicion
 from dashboard.charts.telling import summary, told
+from dashboard.charts.where import Where
 from dashboard.help import about
 from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
@@ -69,6 +70,7 @@ class Scores:
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
         self.evidence = Evidence()
+        self.where = Where()
         self.suspicion = Suspicion(state, shelf)
         left = pmui.Column(
             pmui.Row(about("F1 of each class", "f1"), self.by, self.right),
@@ -83,6 +85,7 @@ class Scores:
         self.results = pmui.Column(
             self.summary,
             pmui.FlexBox(left, right, sizing_mode="stretch_width"),
+            self.where.panel,
             self.evidence.panel,
             heading("What to know about these scores"), self.notes,
             heading("Numbers"), self.table,
@@ -171,6 +174,7 @@ class Scores:
             partial(self.bars.show, found, self.by.value, allowed),
             partial(self.matrix.show, found, self.normal.value),
             partial(self.evidence.show, found),
+            partial(self.where.show, found, run),
         )
         for show in charts:
             if asked == self._turn:

@@ -131,6 +131,14 @@ def test_scores_at_another_level_are_asked_for_and_made(page, address):
     shown(page, "expected calibration error")
     choose(page, "Labels held right", "70 to 80 %")
     shown(page, "the F1 of a perfect map")
+    page.get_by_role("button", name="Where the map is right").click()
+    shown(page, "those that the intervals are drawn from")
+    shown(page, "Source: sample-corine.tif (clc-fi) and the map of run-b")
+    drawn = """() => [...Bokeh.documents[0]._all_models.values()].find(
+      model => model.glyph?.type == 'MultiPolygons')?.data_source.data.Agreement.length"""
+    page.wait_for_function(f"() => ({drawn})() > 3")
+    choose(page, "Level", "Classes of the map")
+    shown(page, "Source: sample-truth.tif")
 
 
 def test_suspicious_labels_are_listed_and_shown_on_the_map(page, address):
