@@ -25,6 +25,7 @@ _GESTURES = {
     "scroll to zoom.",
     POLYGON: "<b>Click</b> on the map, corner after corner; the outline closes by itself. "
     "<b>Drag</b> a corner to move it; click one and press <b>Backspace</b> to remove it. "
+    "<b>Click</b> an edge to set a corner in it: anywhere, or on the mark in its middle. "
     "Scroll to zoom.",
 }
 

@@ -16,7 +16,7 @@ from bokeh.events import SelectionGeometry, Tap
 from bokeh.models import BoxSelectTool, ColumnDataSource, HoverTool, PanTool, PointDrawTool
 
 from dashboard import catalog
-from dashboard.choosing import regions
+from dashboard.choosing import edges, regions
 from dashboard.mapping.canvas import Canvas
 from dashboard.shelf import Shelf
 from dashboard.state import BOX, POLYGON, State
@@ -79,11 +79,15 @@ class RegionMap:
                 (_DRAWN, {"line_width": 2.5, "line_dash": "dashed"}),
             )
         ]
+        halves = figure.scatter(
+            "x", "y", source=edges.follow(figure, self._corners), size=7, fill_color="white",
+            line_color=_DRAWN, line_width=1.5,
+        )  # fmt: skip
         handles = figure.scatter(
             "x", "y", source=self._corners, size=11, fill_color="white", line_color=_DRAWN,
             line_width=2.5,
         )  # fmt: skip
-        self._draft.append(handles)
+        self._draft += [halves, handles]
         for drawn in self._draft:
             drawn.nonselection_glyph = None  # one corner was touched: the others do not fade
         self._box = BoxSelectTool(renderers=[], description="Draw a box")

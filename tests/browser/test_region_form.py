@@ -44,7 +44,7 @@ def drag(page, *places: tuple[int, int]) -> None:
 
 
 def test_a_box_is_drawn_turned_into_a_polygon_edited_and_cleared(page, address, workspace):
-    forget(workspace, "three-corners")
+    forget(workspace, "four-corners")
     page.goto(f"{address}?run=run-a")
     wait_for_map(page)
     choose(page, "Region", "Box on the map")
@@ -67,13 +67,20 @@ def test_a_box_is_drawn_turned_into_a_polygon_edited_and_cleared(page, address, 
         page.mouse.click(*place)
         page.wait_for_timeout(400)  # two clicks at once are a double click
     shown(page, "km²")
-    page.get_by_role("textbox", name="Keep it as").fill("three corners")
+    triangle = size(page)
+    page.mouse.click(700, 350)  # in the middle of the first edge
+    page.wait_for_timeout(700)
+    drag(page, (700, 350), (700, 330), (700, 300))
+    expect(page.get_by_text(triangle)).to_have_count(0)
+    shown(page, "km²")
+    page.get_by_role("textbox", name="Keep it as").fill("four corners")
     page.get_by_role("button", name="Keep", exact=True).click()
-    shown(page, "three-corners")
+    shown(page, "four-corners")
     mode = page.get_by_role("combobox", name="Region", exact=True)
     expect(mode).to_have_text(re.compile(r"^Named"))
-    kept = Region.read(workspace / "regions" / "three-corners.geojson")
-    assert len(shapely.get_coordinates(kept.outline)) == 4
+    kept = Region.read(workspace / "regions" / "four-corners.geojson")
+    assert len(shapely.get_coordinates(kept.outline)) == 5
+    assert kept.outline.is_valid and kept.outline.area > 0
 
 
 def test_coordinates_are_typed_in_either_crs(page, address, workspace):
