@@ -111,7 +111,10 @@ recall each adds. 1 is a perfect order of the pixels; a random order gets the cl
 be their largest activation, so masks of classes may overlap.</p>
 <p><b>Precision</b>: of the painted pixels with a reference, the share that has the class there.
 <b>Recall</b>: of the pixels that have the class in the reference, the share that is painted.
-Both, and the area, are of the whole run, not of the view.</p>
+The area is of the whole run, not of the view.</p>
+<p>Both scores are of what the page <b>Scores</b> scores, at the same level: pixels that the
+model has not seen, where there are such, and classes that the reference does not tell apart as
+one, with their activations added up.</p>
 <p>An area counted from a map inherits the map's errors; an unbiased one needs a sample of points
 (<code>lulc points</code>, <code>lulc areas</code>).</p>
 """,

@@ -11,6 +11,9 @@ WHOLE, NAMED, BOX, POLYGON, TYPED = (
     "Whole scene", "Named or from a file", "Box on the map", "Polygon on the map", "Coordinates",
 )  # fmt: skip
 
+#: What the levels that classes are scored at are called.
+LEVELS = {"Classes of the map": "class", "CORINE level 3": "3", "level 2": "2", "level 1": "1"}
+
 #: The pages, from left to right.
 PLACES = ["Explore", "Activations", "Network", "Scores", "Compare", "Runs"]
 
@@ -69,7 +72,7 @@ class State(param.Parameterized):
         default=None, length=2, allow_None=True, doc="The window asked for bands: lon, lat."
     )
 
-    level: Any = param.Selector(default="class", objects=["class", "3", "2", "1"])
+    level: Any = param.Selector(default="class", objects=list(LEVELS.values()))
     stamp = param.Integer(default=0, doc="Raised when something in the workspace changed.")
 
     def changed(self) -> None:

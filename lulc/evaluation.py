@@ -34,6 +34,7 @@ __all__ = [
     "evaluate",
     "evaluate_labels",
     "evaluation_path",
+    "strips_of",
 ]
 
 
@@ -128,10 +129,7 @@ def evaluate_labels(
     """
     way = resolved(rollup, level, activations)
     labels = open_reference(reference, prediction.grid, codes, layer, known=[prediction.legend])
-    grouping = common_grouping(prediction.legend, labels.legend, level)
-    if activations is not None and way == "activations":
-        prediction = rolled_up(prediction, activations, grouping)
-    strips = Strips(prediction, labels, grouping, mask, zones, activations)
+    strips = strips_of(prediction, labels, level, way, mask, zones, activations)
     found = count(strips, parts)
     if not found.pixels.scored:
         raise ReferenceDataError(
@@ -157,6 +155,25 @@ def evaluate_labels(
         kept["generalised"] = smooth = Generalised.of(strips, None if mmu == "reference" else mmu)
         chosen["mmu"] = smooth.mmu
     return replace(found, reference=file_facts(Path(reference)), choices=chosen, parts=kept)
+
+
+def strips_of(
+    prediction: LabelMap,
+    reference: LabelMap,
+    level: str,
+    rollup: str,
+    mask: LabelMap | None = None,
+    zones: Zones | None = None,
+    activations: Activations | None = None,
+) -> Strips:
+    """What is gone through to score a map at a level, by a way of `lulc.rollup.ROLLUPS`.
+
+    Raises LegendError for legends with nothing in common or a level that one does not reach.
+    """
+    grouping = common_grouping(prediction.legend, reference.legend, level)
+    if activations is not None and rollup == "activations":
+        prediction = rolled_up(prediction, activations, grouping)
+    return Strips(prediction, reference, grouping, mask, zones, activations)
 
 
 def evaluate(

@@ -8,6 +8,7 @@ import numpy as np
 import param
 import pytest
 import rasterio
+import shapely
 from rasterio.windows import Window
 
 from dashboard import address, catalog
@@ -20,8 +21,11 @@ from dashboard.mapping.warp import View
 from dashboard.painting import masks
 from dashboard.painting.masks import ACTIVATION, MASK, TRIO, Wanted
 from dashboard.state import State
+from lulc.activations import Activations
 from lulc.errors import LulcError
+from lulc.evaluation import evaluate_labels
 from lulc.features import Occlusion
+from lulc.leakage import Zones
 
 
 @pytest.fixture
@@ -67,6 +71,45 @@ def test_average_precision_is_scikit_learns(run, truth):
     for i in (0, 4, 12):
         score = metrics.average_precision_score(expected[known] == i + 1, bands[1 + i][known])
         assert found[i] == pytest.approx(score)
+
+
+@pytest.mark.parametrize("at", ["class", "2", "1"])
+@pytest.mark.parametrize("seen", [None, "half", "all"])
+def test_what_is_compared_is_what_scores_are_of(run, made, at, seen):
+    corine = made / "references" / "sample-corine.tif"
+    if seen:
+        west, south, east, north = run.grid.extent.to_crs("EPSG:4326").boundingbox
+        outline = shapely.box(west - 1, south - 1, east + 1, north + 1)
+        if seen == "half":
+            outline = shapely.box(west - 1, south - 1, (west + east) / 2, north + 1)
+        known = {"lulc:footprints": shapely.geometry.mapping(outline), "lulc:halo": 3}
+        run = replace(run, item={**run.item, "properties": {**run.properties, **known}})
+    scores = evaluate_labels(
+        run.labels(), corine, level=at, parts=("activations",),
+        zones=Zones.of([run], run.grid), activations=Activations.of(run),
+    )  # fmt: skip
+    tally._tally.cache_clear()
+    found = tally.tally(run, corine, at=at)
+    assert found.unseen == (seen == "half")
+    histograms = scores.parts["activations"]
+    for group, counts in zip(histograms.groups, histograms.counts, strict=True):
+        for member in group.members:
+            index = run.legend.ids.index(member)
+            assert np.array_equal(found.ranking(index).counts, counts)
+            assert found.together(member) == group.members
+            assert found.scored(index) == scores.pixels.scored
+            said = contact.told(found, run, index, 0.5, 0.01)
+            assert f"over the {scores.pixels.scored:,} scored pixels" in said
+            assert ("that the model has not seen" in said) == (seen == "half")
+            assert ("at level" in said) == (at != "class")
+            assert ("added up" in said) == (len(group.members) > 1)
+
+
+def test_a_mask_is_of_all_classes_that_are_scored_as_one(run):
+    view = view_of(run)
+    steps, there = masks.activations(run, (5, 13), view)
+    mask = masks.paint(Wanted(run=run, classes=(5, 13), threshold=0.5), view).overlay
+    assert np.array_equal(mask[..., 3] > 0, there & (steps.sum(axis=0, dtype=int) >= 125))
 
 
 def test_without_a_reference_there_are_areas_and_no_scores(run):

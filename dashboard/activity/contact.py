@@ -15,21 +15,40 @@ from dashboard.ramps import BLUE, GREY, ORANGE
 from lulc import tables
 from lulc.runs import Run
 
+#: Classes that are named where they are scored as one; of more, their number is said.
+_NAMED = 3
+
 
 def told(tally: Tally | None, run: Run, index: int, threshold: float, hectares: float) -> str:
-    """Area, precision and recall of a mask, in a line."""
-    name = escape(run.legend.classes[index].name)
+    """Area, precision and recall of a mask, and what they are computed over."""
+    land = run.legend.classes[index]
     if tally is None:
-        return f"<small>Counting the pixels of {name} …</small>"
+        return f"<small>Counting the pixels of {escape(land.name)} …</small>"
+    name = escape(tally.name(land.id) or land.name)
     pixels, precision, recall = tally.at(index, threshold)
-    scores = "no reference to score it by"
+    scores, over = "no reference to score it by", "the area is of the whole run"
     if tally.counts[index, :UNKNOWN].any():
         said = [tables.number(None if v != v else v) for v in (precision, recall)]
         scores = f"precision <b>{said[0]}</b>, recall <b>{said[1]}</b>"
+        over = f"{escape(scope(tally, run, index))}; {over}"
     return (
         f"<small><b>{pixels * hectares:,.0f} ha</b> with at least {threshold:.2f} of {name}; "
-        f"{scores}</small>"
+        f"{scores}<br>{over[:1].upper()}{over[1:]}.</small>"
     )
+
+
+def scope(tally: Tally, run: Run, index: int) -> str:
+    """What precision and recall of a class are computed over, in words."""
+    part = " that the model has not seen" if tally.unseen else ""
+    at = tally.grouping.level if tally.grouping else "class"
+    said = f"precision and recall are over the {tally.scored(index):,} scored pixels{part}"
+    said += "" if at == "class" else f", at level {at} of CORINE"
+    members = tally.together(run.legend.ids[index])
+    if len(members) > 1:
+        names = [run.legend.by_id[member].name for member in members]
+        which = " and ".join(names) if len(names) <= _NAMED else f"{len(names)} classes"
+        said += f", with the activations of {which} added up"
+    return said
 
 
 def cards(
@@ -63,7 +82,8 @@ def cards(
 
 
 def areas(tally: Tally | None, number: int) -> np.ndarray:
-    """Expected pixels of every class: the sum of its activation over the run."""
+    """Expected pixels of every class, with those that are scored as one with it: the sum of
+    their activation over the run."""
     if tally is None:
         return np.zeros(number)
     counts = tally.counts.sum(axis=1)

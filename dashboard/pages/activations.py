@@ -20,7 +20,7 @@ from dashboard.painting import masks
 from dashboard.painting.composites import NO_BASE, composites
 from dashboard.painting.masks import LOOKS, MASK, TRIO, Wanted
 from dashboard.shelf import Shelf, labelled
-from dashboard.state import State
+from dashboard.state import LEVELS, State
 from dashboard.ties import SIDE, SIMULATED, alert, choose, say, select, tie, words
 from lulc.census import pixel_areas
 from lulc.errors import LulcError
@@ -46,8 +46,9 @@ class Activations:
         self.tally: Tally | None = None
         self._hectares = float("nan")
         self._counted: Any = None
-        self.run = tie(select("Run", width=300), state, "run")
-        self.reference = tie(select("Reference", width=170), state, "reference")
+        self.run = tie(select("Run", width=250), state, "run")
+        self.reference = tie(select("Reference", width=150), state, "reference")
+        self.level = tie(select("Scored as", options=LEVELS, width=170), state, "level")
         self.order = tie(select("Order", options=ORDERS, width=190), state, "order")
         self.look = tie(select("Shown", options=LOOKS, width=150), state, "look")
         self.one = tie(select("Class", width=250), state, "class_id")
@@ -59,11 +60,11 @@ class Activations:
         self.trio = [select(name, width=160) for name in ("Red", "Green", "Blue")]
         for widget in self.trio:
             widget.param.watch(self._chose_trio, "value")
-        self.said, self.title, self.figures = alert(), words(), words(min_height=24)
+        self.said, self.title, self.figures = alert(), words(), words(min_height=44)
         self.gallery = Gallery(self._picked, sizing_mode="stretch_width", margin=(4, 10))
         self._turn = 0
         self.panel = self._layout()
-        for name in ("run", "reference", "codes", "place", "stamp"):
+        for name in ("run", "reference", "codes", "level", "place", "stamp"):
             state.param.watch(self.start, name)
         state.param.watch(self._draw, _SHOWN)
         state.param.watch(self._arrange, "look")
@@ -81,7 +82,7 @@ class Activations:
             align_items="center", min_height=58,
         )  # fmt: skip
         left = pmui.Column(
-            pmui.FlexBox(self.run, self.reference, margin=(8, 0, 0, 0),
+            pmui.FlexBox(self.run, self.reference, self.level, margin=(8, 0, 0, 0),
                          sizing_mode="stretch_width"),
             self.said, about("A class on the map", "mask"), choices, self.figures,
             self.canvas.pane,
@@ -114,6 +115,8 @@ class Activations:
         self.title.object = f"<b>{SIMULATED}</b>" if run.simulated else ""
         if not extent.shows(self.state.extent, run.grid):
             self.canvas.zoom_to(warp.mercator_bounds(run.grid))
+        if self._counted and self._counted[0] != run.id:
+            self.tally = None
         await self._draw()
         await self._cards()
         await self._count(run)
@@ -144,14 +147,15 @@ class Activations:
     async def _count(self, run: Run) -> None:
         reference = self.shelf.references.get(self.state.reference)
         codes, trouble = self.state.codes or None, ""
-        key = (run.id, reference, codes, self.state.stamp)
+        at = self.state.level
+        key = (run.id, reference, codes, at, self.state.stamp)
         if key == self._counted:
             return
         self._counted, self.tally = key, None
         self._told()
         try:
             try:
-                found = await asyncio.to_thread(tallies.tally, run, reference, codes)
+                found = await asyncio.to_thread(tallies.tally, run, reference, codes, at)
             except LulcError as error:
                 trouble = f"{error}"
                 found = await asyncio.to_thread(tallies.tally, run)
@@ -163,6 +167,7 @@ class Activations:
             self.tally, self._hectares = found, hectares
             say(self.said, trouble, "warning")
             self._told()
+            await self._draw()
             await self._cards()
 
     async def _draw(self, *_: Any) -> None:
@@ -177,6 +182,8 @@ class Activations:
         names = composites(scene)
         base = state.base if state.base in names else next(iter(names), NO_BASE)
         classes = state.trio or () if state.look == TRIO else (state.class_id,)
+        if state.look == MASK and self.tally is not None:
+            classes = self.tally.together(state.class_id)
         if state.bare or not set(classes) <= set(run.legend.ids):
             classes = ()
         self.canvas.order = Wanted(scene, base, run, state.look, tuple(classes), state.threshold)

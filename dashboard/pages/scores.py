@@ -16,14 +16,11 @@ from dashboard.charts.telling import summary, told
 from dashboard.charts.where import Where
 from dashboard.help import about
 from dashboard.shelf import Shelf, labelled
-from dashboard.state import State
+from dashboard.state import LEVELS, State
 from dashboard.ties import SIMULATED, alert, button, choose, heading, say, select, tie, words
 from lulc.errors import LulcError
 from lulc.evaluation import ORIENTATION, evaluate, evaluation_path
 from lulc.scores import Evaluation
-
-#: What the levels are called.
-LEVELS = {"Classes of the map": "class", "CORINE level 3": "3", "level 2": "2", "level 1": "1"}
 
 #: Code systems that a reference may be in; empty finds it out.
 CODES = {

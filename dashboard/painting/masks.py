@@ -44,7 +44,8 @@ class Wanted:
     look: str = MASK
     """One of `LOOKS`."""
     classes: tuple[int, ...] = ()
-    """The class, or the three as red, green and blue."""
+    """The class, those whose activations are added up for the mask, or the three as red, green
+    and blue."""
     threshold: float = 0.5
     """Least activation of the mask, 0..1."""
 
@@ -60,7 +61,7 @@ def paint(wanted: Wanted, view: View) -> Picture:
     steps, there = activations(wanted.run, wanted.classes, view)
     overlay = np.zeros((*view.shape, 4), np.uint8)
     if wanted.look == MASK:
-        mask = there & (steps[0] >= level(wanted.threshold))
+        mask = there & (steps.sum(axis=0, dtype=np.uint16) >= level(wanted.threshold))
         overlay[mask] = (*bytes.fromhex(COLOUR[1:]), 255)
     elif wanted.look == ACTIVATION:
         overlay = coloured(steps[0], there)

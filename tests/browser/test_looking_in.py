@@ -56,6 +56,7 @@ def test_a_class_is_masked_with_its_area_precision_and_recall(page, address):
     shown(page, re.compile(r"AP 0\.\d"))
     expect(picked(page)).to_contain_text("Water bodies")
     shown(page, re.compile(r"[\d,]+ ha with at least 0.50 of Water bodies; precision \d"))
+    shown(page, re.compile(r"Precision and recall are over the [\d,]+ scored pixels"))
     mask = wait_for_map(page)
     slider = page.get_by_role("slider", name="Least activation")
     slider.focus()
