@@ -224,7 +224,6 @@ def test_anaconda_project_is_what_its_readers_expect(anaconda_project: ProjectSp
 def test_anaconda_project_needs_what_the_package_needs(anaconda_project: ProjectSpec) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     required = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    required = [r for r in required if "python_version < '3.12'" not in r]
     environments = anaconda_project.contents["environment"].values()
     stated = {name_of(r) for r in chain(*(e.packages for e in environments))}
     # Packages of conda-forge whose name is another one there.
