@@ -91,7 +91,7 @@ class LayerForm:
 
     def _chosen(self, *_: Any) -> None:
         bands = [widget.value for widget in self.triple]
-        if all(bands):
+        if all(bands) and self.state.base == TRIPLE:  # else nobody has chosen them
             self.state.triple = ",".join(bands)
 
     def _fold(self, *_: Any) -> None:

@@ -99,6 +99,8 @@ def test_a_run_of_an_unknown_model_says_so(page, address):
 def test_the_link_restores_the_page_with_its_extent(page, address):
     page.goto(f"{address}?run=run-b")
     before = at_rest(page)
+    kept = {part.partition("=")[0] for part in page.url.partition("?")[2].split("&")}
+    assert kept == {"scene", "run", "reference", "view"}  # nobody has chosen more
     page.mouse.move(640, 450)
     page.mouse.wheel(0, -300)
     page.wait_for_function("old => !location.search.includes(old)", arg=_view(page))
