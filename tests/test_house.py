@@ -217,6 +217,7 @@ def test_anaconda_project_is_what_its_readers_expect(anaconda_project: ProjectSp
     assert told["name"] == "lulc"
     meta = yaml.safe_load((ROOT / "anaconda-project.yml").read_text(encoding="utf-8"))
     assert meta["packages"] == meta["dependencies"]
+    assert len(meta["packages"]) == len(set(map(str, meta["packages"])))
     assert meta["user_fields"] == ["examples_config"]
     assert {"created", "maintainers", "labels", "categories"} <= set(meta["examples_config"])
 
