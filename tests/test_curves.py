@@ -37,7 +37,7 @@ def drawn(overlay: hv.Overlay, kind: type, label: str) -> np.ndarray:
 
 
 def test_reliability_draws_only_bins_that_hold_pixels(found: Histograms) -> None:
-    table = drawn(curves.reliability(found, 0), hv.Scatter, "the class mapped")
+    table = drawn(curves.reliability(found, 0), hv.Scatter, "class mapped")
     assert table[:, :3] == pytest.approx(np.array([[0.9, 0.7, 10]]))
 
 

@@ -26,8 +26,8 @@ def reliability(found: Histograms, group: int) -> hv.Overlay:
     right = hv.Curve(([0, 1], [0, 1]), "Activation", "Share that is so", label="calibrated")
     shown = right.opts(color=GREY, line_dash="dashed")
     for curve, label, color, marker in (
-        (found.overall, "the class mapped", BLUE, "circle"),
-        (found.reliabilities[group], "the class chosen", ORANGE, "triangle"),
+        (found.overall, "class mapped", BLUE, "circle"),
+        (found.reliabilities[group], "class chosen", ORANGE, "triangle"),
     ):
         there = curve.pixels > 0
         table = (

@@ -96,7 +96,7 @@ def scores(
         * marks[0].opts(color=ORANGE, marker="triangle", size=9, line_color="black")
         * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
     )
-    said = "F1 (bars), its 95 % interval (lines), precision and recall (marks), 0 to 1"
+    said = "F1 (bars), its 95 % interval (lines), 0 to 1"
     return shown.opts(ylabel=said, legend_cols=3, **_LYING)
 
 
