@@ -99,7 +99,7 @@ def told(found: BlockMap, evaluation: Evaluation, run: Run) -> str:
     what = (
         f"{len(found.scored):,} blocks of {found.side:,.0f} m with scored pixels"
         + (f", each {n} × {n} of those that" if n > 1 else ": those that")
-        + " the intervals are drawn from"
+        + " the intervals are drawn from (where a part of one is scored, it counts as that part)"
     )
     part = " that the model has not seen" if _unseen(evaluation) else ""
     least, mean, most = (
