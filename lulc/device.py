@@ -43,10 +43,16 @@ def _start() -> None:
     with _quiet():
         import tensorflow as tf
 
-        for gpu in tf.config.list_physical_devices("GPU"):
-            # Too late once a GPU is in use: then whoever used it first has decided.
-            with suppress(RuntimeError):
+        gpus = tf.config.list_physical_devices("GPU")
+        # Too late once a device is in use: then whoever used it first has decided.
+        with suppress(RuntimeError):
+            for gpu in gpus:
                 tf.config.experimental.set_memory_growth(gpu, True)
+            # One thread runs a network's operations, one after the other as they follow each
+            # other, and all processors compute each. Every further one would keep its own
+            # primitives of oneDNN, with memory of the size of a block for every shape of blocks.
+            if not gpus and "TF_NUM_INTEROP_THREADS" not in os.environ:
+                tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.list_logical_devices()
 
 

@@ -46,5 +46,5 @@ def read_input(scene: Scene, card: ModelCard, window: Window) -> tuple[np.ndarra
         coded = indices.compute(bands, computed, card.index_coding)
         bands |= dict(zip(computed, coded, strict=True))
     stacked = np.stack([bands[name] for name in card.band_names])
-    stacked[:, ~valid] = 0
+    np.copyto(stacked, 0, where=~valid)
     return stacked, valid

@@ -168,7 +168,7 @@ class Scene:
             take = ~valid & there
             values[:, take] = filled[:, take]
             valid |= take
-        values[:, ~valid] = 0
+        np.copyto(values, 0, where=~valid)
         return values, valid
 
     def with_indices(self, names: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from lulc.activations import Activations, probabilities
 from lulc.errors import ReferenceDataError
 from lulc.grouping import Grouping
 from lulc.leakage import UNSEEN, Zones
-from lulc.reference import LabelMap
+from lulc.reference import BLOCK_PIXELS, LabelMap
 
 #: Pixels of a strip: a float32 of every one for 13 classes is 50 MB.
 STRIP_PIXELS = 1 << 20
@@ -189,19 +190,25 @@ class Strips:
         """Strips that cover the grid from top to bottom, and each row of them from the left.
 
         Several are read together, as a slab of whole rows of blocks, so that no block of the
-        file is decoded twice; each is small, so that a tally may use some times its memory.
+        file is decoded twice; each is small, so that a tally may use some times its memory. A slab
+        of a wide map is cut across, so that it takes no more memory than a narrow one's.
         """
         height, width = self.prediction.grid.shape
         for window in self.prediction.strips():
             top, bottom = int(window.row_off), int(window.row_off + window.height)
             above, below = max(0, top - margin), min(height, bottom + margin)
-            slab = self._slab(Window(0, above, width, below - above))
             rows = min(STRIP_ROWS, bottom - top)
             columns = max(1, STRIP_PIXELS // rows)
-            for row in range(top, bottom, rows):
-                for left in range(0, width, columns):
-                    size = min(columns, width - left), min(rows, bottom - row)
-                    yield slab.part(Window(left, row, *size))
+            across = max(1, BLOCK_PIXELS // (bottom - top) // columns) * columns
+            if (bottom - top) * width <= BLOCK_PIXELS or rows < bottom - top:
+                across = width
+            for begin in range(0, width, across):
+                end = min(width, begin + across)
+                left, right = max(0, begin - margin), min(width, end + margin)
+                slab = self._slab(Window(left, above, right - left, below - above))
+                for row, column in product(range(top, bottom, rows), range(begin, end, columns)):
+                    size = min(columns, end - column), min(rows, bottom - row)
+                    yield slab.part(Window(column, row, *size))
 
     def _slab(self, window: Window) -> Strip:
         mask = self.mask

@@ -17,6 +17,7 @@ from lulc.grid import cut
 from lulc.inputs import read_input
 from lulc.mapfile import MapFormat
 from lulc.model import Model
+from lulc.predictor import as_input
 from lulc.region import Region
 from lulc.scene import Scene
 from lulc.spool import Spool
@@ -98,7 +99,10 @@ class Task:
             inside = inside if mask is None else inside & mask
             read = network = perf_counter()
             if inside.any():
-                activations = self.model.predictor(self.device)(values, valid, block.inner)
+                image = as_input(self.model.card, values, valid)
+                del values  # not held while waiting for the network
+                activations = self.model.predictor(self.device).activations(image, block.inner)
+                del image
                 network = perf_counter()
                 bands = self.layout.encode(activations, inside)
                 del activations

@@ -193,6 +193,43 @@ print("equal")
 """
 
 
+FLAT = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+import numpy as np
+import psutil
+from lulc.model import Model
+predict = Model.load(sys.argv[1]).predictor("cpu")
+sides = (544, 552, 560)
+values = np.zeros((len(predict._card.bands), 560, 560), np.float32)
+def compute(shape):
+    rows, columns = shape
+    valid = np.ones(shape, bool)
+    inner = slice(0, rows - 32), slice(32, columns)
+    assert predict(values[:, :rows, :columns], valid, inner).shape[1:] == (rows - 32, columns - 32)
+def held():
+    return psutil.Process().memory_info().vms / 2**20
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(compute, product(sides, sides)))
+    once = held()
+    for _ in range(3):
+        list(pool.map(compute, product(sides, sides)))
+print(held() - once)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told in another way elsewhere")
+def test_memory_does_not_grow_with_blocks_of_shapes_that_were_there():
+    """Each thread of TensorFlow would keep memory of a block's size for every shape."""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_NUM_INTEROP_THREADS"}
+    call = [sys.executable, "-c", FLAT, str(config.ASSETS / "models" / "lakeland")]
+    said = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert float(said.stdout.splitlines()[-1]) < 48, said.stdout
+
+
 def test_threads_that_start_at_once_all_find_tensorflow_whole():
     script = (
         "from concurrent.futures import ThreadPoolExecutor\n"

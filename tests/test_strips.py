@@ -184,6 +184,18 @@ def test_a_slab_is_read_once_from_the_file(tmp_path, monkeypatch):
     assert (number, len(read)) == (13, 3)
 
 
+@pytest.mark.usefixtures("small_strips")
+def test_a_wide_slab_is_cut_across(tmp_path, monkeypatch):
+    """What is read at once is bounded, whatever the width; it has its margin on all sides."""
+    monkeypatch.setattr(strips_module, "STRIP_ROWS", 70)
+    monkeypatch.setattr(strips_module, "BLOCK_PIXELS", 70 * 50)
+    map_file(tmp_path / "map.tif")
+    slabs = {strip.slab.window.flatten() for strip in strips_of(tmp_path / "map.tif").read(3)}
+    assert slabs == {
+        (0, 0, 47, 73), (41, 0, 19, 73), (0, 67, 47, 76), (41, 67, 19, 76), (0, 137, 60, 13)
+    }  # fmt: skip
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 254))
 def test_sums_of_bytes_are_exact(seed, classes):
@@ -221,8 +233,14 @@ def test_a_part_is_counted_on_the_scored_pixels_and_kept(tmp_path, monkeypatch):
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(1, 150), st.integers(1, 40), st.integers(7, 80), st.booleans())
-def test_strips_of_any_size_give_the_same(tmp_path_factory, slab, strip, across, zones):
+@given(
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.integers(1, 40),
+    st.integers(7, 80),
+    st.booleans(),
+)
+def test_strips_of_any_size_give_the_same(tmp_path_factory, slab, wide, strip, across, zones):
     """Every part that there is, with the matrix, whatever is read and counted at once."""
     folder = tmp_path_factory.mktemp("map")
     map_file(folder / "map.tif")
@@ -231,6 +249,7 @@ def test_strips_of_any_size_give_the_same(tmp_path_factory, slab, strip, across,
     windows = [Window(0, row, 60, min(slab, 150 - row)) for row in range(0, 150, slab)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LabelMap, "strips", lambda _: iter(windows))
+        patch.setattr(strips_module, "BLOCK_PIXELS", slab * wide)
         patch.setattr(strips_module, "STRIP_PIXELS", strip * across)
         patch.setattr(strips_module, "STRIP_ROWS", strip)
         parts = count(strips, list(PARTS))
