@@ -199,8 +199,8 @@ class Strips:
             above, below = max(0, top - margin), min(height, bottom + margin)
             rows = min(STRIP_ROWS, bottom - top)
             columns = max(1, STRIP_PIXELS // rows)
-            across = max(1, BLOCK_PIXELS // (bottom - top) // columns) * columns
-            if (bottom - top) * width <= BLOCK_PIXELS or rows < bottom - top:
+            across = max(1, BLOCK_PIXELS // (below - above) // columns) * columns
+            if (below - above) * width <= BLOCK_PIXELS or rows < bottom - top:
                 across = width
             for begin in range(0, width, across):
                 end = min(width, begin + across)
