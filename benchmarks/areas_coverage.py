@@ -39,7 +39,7 @@ HIDDEN = (0.1, 0.3, 1, 3)
 SHARES = (0.3, 0.2, 0.13, 0.1, 0.07, 0.05, 0.04, 0.03, 0.03, 0.02, 0.01, 0.01, 0.01)
 
 DESIGNS = ("random", "proportional", "olofsson")
-SIZES = (300, 600, 1000, 2000)
+SIZES = (300, 600, 1000, 2000, 5000)
 
 #: What is checked, and its rows in the table.
 KINDS = ("symmetric", "area", "user's", "producer's")
@@ -127,7 +127,9 @@ def main(repetitions: int = 1000) -> None:
                 right = np.trace(true) / true.sum()
                 low, high = np.transpose([found.overall_accuracy_interval for found in estimates])
                 overall = ((low <= right) & (right <= high)).mean()
-                both = f"area {np.nanmean(coverage[1]):.1%}, overall {overall:.1%}"
+                inside = np.mean((coverage[1] >= 0.92) & (coverage[1] <= 0.98))
+                both = f"area {np.nanmean(coverage[1]):.1%} ({inside:.0%} of the classes within 92 "
+                both += f"to 98 %), overall {overall:.1%}"
                 print(f"{name}, {design}, {size} points: {both}")
                 for kind, shares in zip(KINDS, coverage, strict=True):
                     print(f"  {kind:11}" + " ".join(f"{share:6.1%}" for share in shares))
