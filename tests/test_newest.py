@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from loops import finish
 
 from dashboard.newest import Newest
 
@@ -42,7 +43,7 @@ def test_the_newest_wish_is_met_and_those_between_are_not():
         await tasks[0]
         return work
 
-    work = asyncio.run(go())
+    work = finish(go())
     assert work.seen == [1, 4]
     assert work.outdated == [True, False]
 
@@ -55,7 +56,7 @@ def test_each_wish_is_met_where_none_comes_between():
             await asyncio.gather(*await work.want(wish))
         return work
 
-    assert asyncio.run(go()).seen == [1, 1, 2]
+    assert finish(go()).seen == [1, 1, 2]
 
 
 def test_work_that_fails_does_not_stand_in_the_way_of_the_next():
@@ -68,4 +69,4 @@ def test_work_that_fails_does_not_stand_in_the_way_of_the_next():
         await asyncio.gather(*await work.want(5))
         return work
 
-    assert asyncio.run(go()).seen == [-1, 5]
+    assert finish(go()).seen == [-1, 5]

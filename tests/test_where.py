@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loops import finish
 from odc.geo.geobox import GeoBox
 
 from dashboard import catalog
@@ -93,7 +93,7 @@ def test_nothing_is_drawn_before_the_panel_is_opened(scored):
         await shown._opened()
         return before, shown.chart.pane.object
 
-    closed, opened = asyncio.run(visit())
+    closed, opened = finish(visit())
     assert closed is None and opened is not None
 
 

@@ -16,7 +16,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -65,10 +64,13 @@ def _look() -> None:
     while True:
         time.sleep(0.05)
         frame = sys._current_frames().get(_loop_thread)
-        for entry in reversed(traceback.extract_stack(frame)):
-            if "/dashboard/" in entry.filename:
-                _places[f"{entry.filename.split('/dashboard/')[-1]}:{entry.lineno}"] += 1
-                break
+        while frame is not None and "/dashboard/" not in frame.f_code.co_filename:
+            frame = frame.f_back
+        if frame is not None:
+            # Not the line: asking a frame that is running for it has crashed Python 3.11.
+            code = frame.f_code
+            _places[f"{code.co_filename.split('/dashboard/')[-1]}:{code.co_qualname}"] += 1
+        del frame
 
 
 asyncio.Handle._run = _timed  # type: ignore[method-assign]
