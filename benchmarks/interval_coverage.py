@@ -1,11 +1,12 @@
 """Whether the intervals of scores hold the true scores, and what taking pixels for draws does.
 
-    python -m benchmarks.interval_coverage [REPETITIONS] [FIRST_SEED]
+    python -m benchmarks.interval_coverage [REPETITIONS] [FIRST_SEED] [CASE ...]
 
 Many regions of one process: classes by thresholds of smooth noise, errors where another such
 field is high, more often in some classes. The true score is that over all of them and as much
 ground again.
-Two maps of each region, the second with fewer errors, give the paired differences.
+Two maps of each region, the second with fewer errors, give the paired differences. Cautious
+intervals are also counted apart, with how wide they and the others are.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from lulc.blocks import SpatialBlocks
-from lulc.bootstrap import Bounds, Units
+from lulc.bounds import Bounds
 from lulc.counts import RATIOS
 from lulc.grouping import common_grouping
 from lulc.lakeland.noise import fractal, key, white
 from lulc.legend import LandClass, Legend
 from lulc.reference import LabelMap
 from lulc.strips import Strips
+from lulc.units import Units
 
 #: Pixels a side, width of the classes' patches and of the errors' in pixels of 10 m.
-CASES = ((512, 12, 6), (512, 24, 12), (768, 24, 24), (384, 24, 24))
+CASES = ((512, 12, 6), (512, 24, 12), (768, 24, 24), (384, 24, 24), (256, 24, 24))
 SCORES = ("accuracy", "macro_f1", "weighted_f1")
 
 NAMES = ("common", "half", "other half", "rare", "very rare")
@@ -81,6 +83,12 @@ def listed(bounds: Bounds) -> NDArray[np.float64]:
     return np.vstack([*ratios, *(bounds.averages[name][None] for name in SCORES)])
 
 
+def marked(bounds: Bounds) -> NDArray[np.bool_]:
+    """Which are cautious, in the same order."""
+    ratios = [bounds.cautious[name] for name in ("f1", "precision", "recall")]
+    return np.concatenate([*ratios, [bounds.cautious[name] for name in SCORES]])
+
+
 def binomial(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
     """Intervals that take every pixel for a draw, (score, 2)."""
     values, support, predicted = scores(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
@@ -91,14 +99,15 @@ def binomial(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def held(bounds: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where the interval holds the true value, 0 where not, NaN where there is none."""
-    inside = (bounds[:, 0] <= true) & (true <= bounds[:, 1])
-    return np.where(np.isnan(bounds[:, 0]), np.nan, inside)
+    """1 where an interval (..., 2) holds the true value, 0 where not, NaN where there is none."""
+    inside = (bounds[..., 0] <= true) & (true <= bounds[..., 1])
+    return np.where(np.isnan(bounds[..., 0]), np.nan, inside)
 
 
-def main(repetitions: int = 200, first_seed: int = 0) -> None:
-    """Print the share of regions whose intervals hold the true scores, score by score."""
-    for size, patch, error in CASES:
+def main(repetitions: int = 200, first_seed: int = 0, *cases: int) -> None:
+    """Print the share of regions whose intervals hold the true scores, score by score; of all
+    cases, or of those given, counted from 0."""
+    for size, patch, error in [CASES[case] for case in cases] or CASES:
         pairs = []
         total = np.zeros((2, len(NAMES), len(NAMES)), np.int64)
         for number in range(2 * repetitions):
@@ -108,32 +117,44 @@ def main(repetitions: int = 200, first_seed: int = 0) -> None:
             if number < repetitions:
                 pairs.append(found)
         first, second = (scores(matrix) for matrix in total)
-        ways: dict[str, list[NDArray[np.float64]]] = {"blocks": [], "differences": [], "pixels": []}
-        for a, b in pairs:
-            ways["blocks"].append(held(listed(a.bounds), first))
-            ways["differences"].append(held(listed(b.less(a)), second - first))
-            ways["pixels"].append(held(binomial(a.matrices.sum(axis=0)), first))
         blocks, side, length = (
             np.mean([getattr(a, name) for a, _ in pairs]) for name in ("number", "side", "length")
         )
         print(
             f"{size} px, errors alike over {length:.0f} m: {blocks:.0f} blocks of {side:.0f} m\n"
-            f"{'':12} F1 by class          precision            recall               "
+            f"{'':14} F1 by class          precision            recall               "
             "accuracy, macro and weighted F1"
         )
-        for way, rows in ways.items():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no interval
-                shares = np.nanmean(rows, axis=0) * 100
-            print(f"{way:12} {shown(shares)}")
-            given = (1 - np.isnan(rows).mean(axis=0)) * 100
-            if (given < 100).any():
-                print(f"{'  given':12} {shown(given)}")
+        tell("blocks", [a.bounds for a, _ in pairs], first)
+        tell("differences", [b.less(a) for a, b in pairs], second - first)
+        pixels = [held(binomial(a.matrices.sum(axis=0)), first) for a, _ in pairs]
+        print(f"{'pixels':14} {shown(np.mean(pixels, axis=0))}", flush=True)
 
 
-def shown(percent: NDArray[np.float64]) -> str:
+def tell(name: str, found: list[Bounds], true: NDArray[np.float64]) -> None:
+    """Print the share of intervals that hold the true scores; cautious ones and others apart."""
+    bounds, cautious = (np.stack([f(each) for each in found]) for f in (listed, marked))
+    inside, width = held(bounds, true), bounds[..., 1] - bounds[..., 0]
+    drawn, careful = (np.where(kind, 1, np.nan) for kind in (~cautious, cautious))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no interval
+        rows = {
+            name: inside,
+            "  drawn": inside * drawn,
+            "    width": width * drawn,
+            "  cautious": inside * careful,
+            "    share": np.where(np.isnan(inside), np.nan, cautious),
+            "    width ": width * careful,
+        }
+        for title, values in rows.items():
+            if values is inside or cautious.any():
+                print(f"{title:14} {shown(np.nanmean(values, axis=0))}", end="")
+                print(f"  all {np.nanmean(values) * 100:.1f}")
+
+
+def shown(shares: NDArray[np.float64]) -> str:
     """Whole percents in columns; a dash for none."""
-    return " ".join(f"{share:3.0f}" if share == share else "  –" for share in percent)
+    return " ".join(f"{share:3.0f}" if share == share else "  –" for share in shares * 100)
 
 
 if __name__ == "__main__":

@@ -51,8 +51,9 @@ among the first, the neighbourhood decided, which the network sees and a spectru
 reference says too. <b>Recall</b> (producer's accuracy): of what the reference says, the share that
 the map found. <b>F1</b> is their harmonic mean.</p>
 <p>The lines are 95 % intervals, from drawing whole blocks of the map again and again: neighbouring
-pixels are wrong together, so a million of them are no million draws. <b>Labels held right</b> shows
-what a perfect map would get from labels that are wrong at times.</p>
+pixels are wrong together, so a million of them are no million draws. A dashed line is a
+<b>cautious</b> interval, wider than need be, of a class that too few blocks tell of.
+<b>Labels held right</b> shows what a perfect map would get from labels that are wrong at times.</p>
 """,
     "matrix": """
 <p>Every scored pixel, by its class in the reference (row) and in the map (column). What is right
@@ -80,7 +81,8 @@ activation reaches a value.</p>
 <p>F1 of B less that of A, over the same pixels and against the same reference. The <b>95 %
 interval</b> comes from drawing whole blocks of the map again and again, since neighbouring pixels
 are wrong together. An interval that holds 0 means that the difference may be chance.</p>
-<p>There is none where too few blocks or pixels tell the two apart.</p>
+<p>After a ~ it is <b>cautious</b>, wider than need be, as too few blocks or pixels tell the two
+apart.</p>
 """,
     "runs": """
 <p>A <b>run</b> is one scene, or a region of it, classified by one model: a folder with the map,

@@ -17,10 +17,11 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from lulc.blocks import SpatialBlocks, squares
+from lulc.blocks import SpatialBlocks
 from lulc.counts import ratio
 from lulc.errors import ReferenceDataError
 from lulc.grid import pixel_metres
+from lulc.squares import squares
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,7 @@
-"""Confusion matrices of blocks of ground, and how far errors are alike: what intervals need.
+"""Blocks of ground: squares joined until their errors are unlike, from which intervals are drawn.
 
-The ground is counted in about `BASE_BLOCKS` small squares. Errors on a regular subsample of the
-pixels say how far apart two pixels must be for their errors to be unlike; squares are then
-joined to blocks some times as long, which are drawn anew in `lulc.bootstrap`.
+Squares (`lulc.squares`) are joined to blocks some times as long as errors are alike; these are
+drawn anew in `lulc.bootstrap`.
 """
 
 from __future__ import annotations
@@ -15,134 +14,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
-from scipy import fft
 
-from lulc.bootstrap import (
-    FEW_BLOCKS,
-    LEAST_BLOCKS,
-    LEVEL,
-    Bounds,
-    Units,
-    differences,
-    intervals,
-)
-from lulc.counts import RATIOS, defined, ratio
+from lulc.bootstrap import FEW_BLOCKS, LEAST_BLOCKS, differences, intervals
+from lulc.bounds import Bounds
+from lulc.counts import defined
 from lulc.errors import LegendError, ReferenceDataError
-from lulc.grid import pixel_metres
 from lulc.grouping import Group
-from lulc.strips import Strip, Strips
-
-#: Squares that a region is counted in, about: their matrices are kept.
-BASE_BLOCKS = 1024
-
-#: Pixels of the subsample, about.
-SAMPLE = 1 << 18
-
-#: Correlation below which errors count as unlike.
-UNLIKE = 0.05
-
-#: Said before the classes that too few blocks tell of.
-SPARSE = f"No interval for want of blocks with the class (fewer than {LEAST_BLOCKS}):"
+from lulc.squares import Sheet, SheetTally
+from lulc.strips import Strips
+from lulc.units import LEVEL, Units
 
 #: Length of a block in correlation lengths. Measured (docs/benchmarks.md): shorter blocks give
 #: intervals that are too narrow, longer ones leave too few to draw from.
 LENGTHS = 4.0
-
-
-@dataclass(frozen=True, eq=False)
-class Sheet:
-    """A region counted in squares, and pairs of pixels of its subsample."""
-
-    matrices: NDArray[np.int64]
-    """(row, column, n, n) pixel counts of the squares."""
-    side: float
-    """Of a square, in metres."""
-    pairs: NDArray[np.int64]
-    """(lag,): pairs of scored pixels about so far apart."""
-    both: NDArray[np.int64]
-    """(lag,): those of which both are wrong."""
-    step: float
-    """Metres from lag to lag; the first lag is a pixel with itself."""
-
-    @property
-    def correlation(self) -> NDArray[np.float64]:
-        """(lag,): how alike errors are at a distance; NaN where all or none are wrong."""
-        shares = ratio(self.both, self.pairs)
-        variance = shares[0] * (1 - shares[0])
-        found = ratio(shares - shares[0] ** 2, np.full(len(shares), variance))
-        return np.clip(found, -1, 1)  # rounding may leave a little more
-
-    @property
-    def length(self) -> float:
-        """Correlation length of the errors in metres: the side of a square of like errors.
-
-        Its area is the integral range (Lantuejoul 1991): the correlation summed over the
-        plane, here up to where it falls below `UNLIKE`. 0 where there are no errors.
-        """
-        return float(np.sqrt(self._rings.sum()))
-
-    def captured(self, side: float) -> float:
-        """Share of what neighbouring errors add to a score's variance that blocks of a side hold.
-
-        The rest is between neighbouring blocks, which are drawn as if they were independent. Of
-        the pairs of pixels at a distance h, a square holds 1 - 4 h / (pi L) + h^2 / (pi L^2)
-        on average over all directions (the set covariance of a square, Matheron 1975).
-        """
-        share = np.arange(len(self._rings)) * self.step / side
-        held = np.where(share < 1, 1 - (4 * share - share**2) / np.pi, 0)
-        return float((self._rings * held).sum() / self._rings.sum()) if self.length else 1.0
-
-    @cached_property
-    def _rings(self) -> NDArray[np.float64]:
-        """(lag,): correlation times the area at that distance, as far as errors are alike."""
-        known = self.correlation
-        unlike = np.flatnonzero(~(known >= UNLIKE))
-        reached = known[: unlike[0]] if unlike.size else known
-        lags = np.arange(len(reached))
-        areas = np.pi * ((lags + 0.5) ** 2 - np.maximum(lags - 0.5, 0) ** 2)
-        return reached * areas * self.step**2
-
-    def times(self, side: float) -> int:
-        """How many squares a side of a block of at least a side in metres has."""
-        return max(1, ceil(side / self.side - 1e-9))
-
-    def joined(self, side: float) -> NDArray[np.int64]:
-        """(block, n, n): squares joined to blocks of at least a side in metres."""
-        times = self.times(side)
-        rows, columns, n, _ = self.matrices.shape
-        down = np.add.reduceat(self.matrices, np.arange(0, rows, times), axis=0)
-        both = np.add.reduceat(down, np.arange(0, columns, times), axis=1)
-        return both.reshape(-1, n, n)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON; a square's matrix is text, `place:pixels`, places counted row by row."""
-        rows, columns, n, _ = self.matrices.shape
-        flat = self.matrices.reshape(rows * columns, n * n)
-        return {
-            "side": self.side,
-            "rows": rows,
-            "columns": columns,
-            "matrices": [
-                " ".join(f"{place}:{counts[place]}" for place in np.flatnonzero(counts))
-                for counts in flat
-            ],
-            "step": self.step,
-            "pairs": self.pairs.tolist(),
-            "both": self.both.tolist(),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], groups: int) -> Self:
-        """The inverse of `to_dict`. Raises KeyError, ValueError."""
-        shape = data["rows"], data["columns"], groups, groups
-        matrices = np.zeros((len(data["matrices"]), groups * groups), np.int64)
-        for counts, text in zip(matrices, data["matrices"], strict=True):
-            for entry in text.split():
-                place, pixels = entry.split(":")
-                counts[int(place)] = int(pixels)
-        pairs, both = (np.array(data[key], np.int64) for key in ("pairs", "both"))
-        return cls(matrices.reshape(shape), data["side"], pairs, both, data["step"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,28 +99,23 @@ class SpatialBlocks:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before reading the intervals."""
-        if self.number >= FEW_BLOCKS:
-            return ()
-        return (
-            f"The intervals rest on {self.number:.0f} blocks of {self.side:,.0f} m, which is few: "
-            "they may well be too narrow.",
-        )
+        said = []
+        if self.number < FEW_BLOCKS:
+            fear = ": they may well be too narrow" if self.number >= LEAST_BLOCKS else ""
+            said.append(
+                f"The intervals rest on {self.number:.0f} blocks of {self.side:,.0f} m, "
+                f"which is few{fear}."
+            )
+        cautious = self.bounds.said([group.name for group in self.groups])
+        return (*said, cautious) if cautious else tuple(said)
 
     def __str__(self) -> str:
         how = "as given" if self.given is not None else f"{LENGTHS:g} correlation lengths of errors"
         return (
             f"Intervals of {LEVEL:.0%}".replace("%", " %")
             + f" from {self.number:.0f} blocks of {self.side:,.0f} m ({how}; errors are alike over "
-            f"{self.length:,.0f} m)." + self._untold()
+            f"{self.length:,.0f} m)."
         )
-
-    def _untold(self) -> str:
-        """A sentence on the groups whose F1 has errors and no interval, or nothing."""
-        units = Units(self.matrices)
-        f1 = units.parts[RATIOS.index("f1")]
-        without = np.isnan(self.bounds.ratios["f1"][:, 0]) & units.wrong[:, f1].any(axis=0)
-        names = [group.name for group, none in zip(self.groups, without, strict=True) if none]
-        return f" {SPARSE} {', '.join(names)}." if names else ""
 
     def less(self, other: SpatialBlocks) -> Bounds:
         """The intervals of the differences, these minus the others, of the same pixels.
@@ -281,77 +160,9 @@ class SpatialBlocks:
         return cls(groups, sheets, data["given"])
 
 
-class BlockTally:
+class BlockTally(SheetTally):
     """Counts `SpatialBlocks` strip by strip, on the pixels that are scored."""
-
-    margin = 0
-
-    def __init__(self, strips: Strips) -> None:
-        grid = strips.prediction.grid
-        height, width = grid.shape
-        tall, wide = pixel_metres(grid)
-        self.rows, self.columns = squares(grid)
-        self.side = max(self.rows * tall, self.columns * wide)
-        self.step = max(1, ceil((height * width / SAMPLE) ** 0.5))
-        self.lag = self.step * (tall * wide) ** 0.5
-        self.spacing = self.step * tall, self.step * wide
-        self.groups = strips.grouping.groups
-        shape = ceil(height / self.rows), ceil(width / self.columns), len(self.groups) ** 2
-        self.counts = np.zeros(shape, np.int64)
-        self.wrong = np.zeros((ceil(height / self.step), ceil(width / self.step)), bool)
-        self.scored = np.zeros_like(self.wrong)
-
-    def add(self, strip: Strip) -> None:
-        """Count a strip."""
-        top, left, kept = int(strip.window.row_off), int(strip.window.col_off), strip.kept
-        n = len(self.groups)
-        pairs = strip.reference.astype(np.int32) * n + strip.prediction
-        across = np.arange(left, left + kept.shape[1], dtype=np.int32) // self.columns * (n * n)
-        places = pairs + across
-        cuts = range(top + -top % self.rows, top + len(kept), self.rows)
-        for start, stop in zip([top, *cuts], [*cuts, top + len(kept)], strict=True):
-            inside = slice(start - top, stop - top)
-            found = np.bincount(places[inside][kept[inside]], minlength=self.counts[0].size)
-            if stop > start:
-                self.counts[start // self.rows] += found.reshape(self.counts[0].shape)
-        sampled = np.s_[-top % self.step :: self.step, -left % self.step :: self.step]
-        right = (strip.reference == strip.prediction)[sampled]
-        row, column = -(-top // self.step), -(-left // self.step)
-        there = np.s_[row : row + right.shape[0], column : column + right.shape[1]]
-        self.scored[there], self.wrong[there] = kept[sampled], kept[sampled] & ~right
 
     def result(self) -> SpatialBlocks:
         """What was counted."""
-        n = len(self.groups)
-        pairs, both = _pairs(self.scored, self.wrong, self.spacing, self.lag)
-        matrices = self.counts.reshape(*self.counts.shape[:2], n, n)
-        return SpatialBlocks(self.groups, (Sheet(matrices, self.side, pairs, both, self.lag),))
-
-
-def squares(grid: GeoBox) -> tuple[int, int]:
-    """Rows and columns of pixels of the squares that a map on this grid is counted in."""
-    height, width = grid.shape
-    tall, wide = pixel_metres(grid)
-    side = (height * tall * width * wide / BASE_BLOCKS) ** 0.5
-    return max(1, ceil(side / tall)), max(1, ceil(side / wide))
-
-
-def _pairs(
-    scored: NDArray[np.bool_], wrong: NDArray[np.bool_], spacing: tuple[float, float], lag: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of scored pixels by distance, and those of which both are wrong: (lag,) each.
-
-    Distances are those up to half the shorter side, in multiples of `lag` metres.
-    """
-    shape = [fft.next_fast_len(2 * side, real=True) for side in scored.shape]
-    steps = [fft.fftfreq(size, 1 / size) * gap for size, gap in zip(shape, spacing, strict=True)]
-    lags = np.rint(np.hypot(steps[0][:, None], steps[1][None, :]) / lag).astype(np.int64)
-    reach = int(min(side * gap for side, gap in zip(scored.shape, spacing, strict=True)) / 2 / lag)
-    near = lags <= reach
-    found = []
-    for field in (scored, wrong):
-        spectrum = np.abs(fft.rfft2(field.astype(float), shape)) ** 2
-        pairs = np.rint(fft.irfft2(spectrum, shape))
-        counts = np.bincount(lags[near], pairs[near], minlength=reach + 1)
-        found.append(counts.astype(np.int64))
-    return found[0], found[1]
+        return SpatialBlocks(self.groups, (self.sheet(),))

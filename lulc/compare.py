@@ -14,8 +14,7 @@ from rasterio.windows import Window
 
 from lulc import tables
 from lulc.activations import Activations
-from lulc.blocks import SPARSE
-from lulc.bootstrap import LEAST_DIFFERING, Bounds
+from lulc.bounds import Bounds
 from lulc.errors import LegendError, RunError
 from lulc.evaluation import confusion, evaluate_labels, evaluation_path
 from lulc.grouping import common_grouping
@@ -30,14 +29,11 @@ SHIFT_TOLERANCE = 0.01
 #: The ratios compared.
 METRICS = ("precision", "recall", "f1", "iou")
 
+#: The averages compared.
+AVERAGES = ("accuracy", "micro_f1", "macro_f1", "weighted_f1")
+
 #: Marks a difference whose interval excludes 0.
 DIFFERS = "*"
-
-#: Said before the ratios whose differences have no interval.
-ALIKE = (
-    f"No interval of a difference where fewer than {LEAST_DIFFERING} pixels, or hardly more than a "
-    "few blocks, are right in one map and wrong in the other:"
-)
 
 #: Said beside every matrix of transitions.
 TRANSITION_ORIENTATION = "rows are run A, columns run B"
@@ -101,12 +97,13 @@ class Comparison:
         averages: dict[str, Any] = {}
         if self.a is not None and self.b is not None:
             left, right = self.a.to_dict(), self.b.to_dict()
-            for key in ("accuracy", "micro_f1", "macro_f1", "weighted_f1"):
+            for key in AVERAGES:
                 averages |= _delta(key, left[key], right[key])
             if self.bounds is not None:
                 known = _told(self.bounds.of_all())
-                for key in ("accuracy", "micro_f1", "macro_f1", "weighted_f1"):
+                for key in AVERAGES:
                     averages |= {name: known[name] for name in (f"{key}_ci", f"{key}_differs")}
+                averages["cautious"] = [key for key in AVERAGES if key in known["cautious"]]
         moved = self.transitions
         return {
             "a": {"run": self.name_a, "evaluation": self.a.to_dict() if self.a else None},
@@ -120,32 +117,15 @@ class Comparison:
                 "matrix": moved.matrix.tolist(),
                 "orientation": TRANSITION_ORIENTATION,
             },
-            "notes": [*self.notes, *self.without_interval],
+            "notes": [*self.notes, *self._cautious()],
         }
 
-    @property
-    def without_interval(self) -> tuple[str, ...]:
-        """Why differences have no interval, a sentence for each reason."""
+    def _cautious(self) -> list[str]:
+        """A sentence on the differences whose interval is cautious, if there are any."""
         if self.a is None or self.bounds is None:
-            return ()
-        groups = [group.name for group in self.a.groups]
-        alike = np.array([self.bounds.alike[metric] for metric in METRICS]).T
-        found = [
-            name if same.all() else f"{name} ({', '.join(np.array(METRICS)[same])})"
-            for name, same in zip(groups, alike, strict=True)
-            if same.any()
-        ]
-        bounds, known = (
-            self.bounds.ratios["f1"][:, 0],
-            {row["id"]: row["f1"] for row in self.deltas},
-        )
-        few = [
-            group.name
-            for group, low, same in zip(self.a.groups, bounds, alike, strict=True)
-            if np.isnan(low) and known.get(group.id) and not same[METRICS.index("f1")]
-        ]
-        said = ((ALIKE, found), (SPARSE, few))
-        return tuple(f"{why} {', '.join(names)}." for why, names in said if names)
+            return []
+        said = self.bounds.said([group.name for group in self.a.groups])
+        return [said] if said else []
 
     def __str__(self) -> str:
         lines = [f"A {self.name_a}", f"B {self.name_b}"]
@@ -304,11 +284,13 @@ def _delta(key: str, a: float | None, b: float | None) -> dict[str, float | None
     return {f"{key}_a": a, f"{key}_b": b, key: difference}
 
 
-def _told(bounds: Mapping[str, list[float] | None]) -> dict[str, Any]:
-    """Intervals, and under `<ratio>_differs` whether each excludes 0; None where undefined."""
+def _told(bounds: Mapping[str, list[Any] | None]) -> dict[str, Any]:
+    """Intervals, which are cautious, and under `<ratio>_differs` whether each excludes 0; None
+    where undefined."""
     differs = {
         key.removesuffix("_ci") + "_differs": pair and not pair[0] <= 0 <= pair[1]
         for key, pair in bounds.items()
+        if key.endswith("_ci")
     }
     return {**bounds, **differs}
 
@@ -319,7 +301,8 @@ def interval(data: Mapping[str, Any], key: str) -> list[str]:
     if pair is None:
         return [tables.UNDEFINED, ""]
     low, high = (tables.number(bound, True) for bound in pair)
-    return [f"{low} to {high}", DIFFERS if data[f"{key}_differs"] else ""]
+    mark = tables.CAUTIOUS * (key in data["cautious"])
+    return [f"{mark}{low} to {high}", DIFFERS if data[f"{key}_differs"] else ""]
 
 
 def _crs(grid: GeoBox) -> str:

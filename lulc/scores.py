@@ -143,7 +143,11 @@ class Evaluation(Counts):
             return scores
         bounds = self.blocks.bounds
         rows = [row | bounds.of_group(i) for i, row in enumerate(scores["classes"])]
-        return {**scores, **bounds.of_all(), "classes": rows}
+        averages = bounds.of_all()
+        accuracy, cautious = averages["accuracy_ci"], averages["cautious"] or []
+        averages["micro_iou_ci"] = accuracy and [bound / (2 - bound) for bound in accuracy]
+        averages["cautious"] = [*cautious, *["micro_iou"] * ("accuracy" in cautious)]
+        return {**scores, **averages, "classes": rows}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Evaluation:

@@ -20,6 +20,9 @@ METRICS = {"precision": "precision", "recall": "recall", "f1": "F1", "iou": "IoU
 #: Longest name of a class in a terminal; merged classes have long ones.
 NAME_WIDTH = 44
 
+#: Stands before a cautious interval.
+CAUTIOUS = "~"
+
 #: What stands where a ratio is undefined.
 UNDEFINED = "–"
 
@@ -41,16 +44,18 @@ def markdown(evaluation: Evaluation) -> str:
 def scores_csv(evaluation: Evaluation) -> str:
     """A row for each class: id, name, ratios (empty where undefined), support, predicted.
 
-    Where there are intervals, `f1_low` and `f1_high` and the like follow.
+    Where there are intervals, `f1_low` and `f1_high` and the like follow, and in `cautious` the
+    ratios whose intervals are that.
     """
     columns = ["id", "name", *METRICS, "support", "predicted"]
     classes = evaluation.to_dict()["classes"]
     bounds = [metric for metric in METRICS if f"{metric}_ci" in classes[0]]
     ends = [f"{metric}_{end}" for metric in bounds for end in ("low", "high")]
+    ends += ["cautious"] if bounds else []
     rows = []
     for c in classes:
         known = [end for metric in bounds for end in c[f"{metric}_ci"] or (None, None)]
-        cells = [*(c[k] for k in columns), *known]
+        cells = [*(c[k] for k in columns), *known, *([" ".join(c["cautious"])] if bounds else [])]
         rows.append(["" if cell is None else cell for cell in cells])
     return _csv([[*columns, *ends], *rows])
 
@@ -97,9 +102,11 @@ def number(value: float | None, signed: bool = False) -> str:
     return UNDEFINED if value is None else f"{value:{'+' if signed else ''}.3f}"
 
 
-def interval(bounds: Sequence[float] | None) -> str:
-    """From and to with three decimals, or a dash for None."""
-    return UNDEFINED if bounds is None else "–".join(number(bound) for bound in bounds)
+def interval(bounds: Sequence[float] | None, cautious: bool = False) -> str:
+    """From and to with three decimals, after `CAUTIOUS` if it is that; or a dash for None."""
+    if bounds is None:
+        return UNDEFINED
+    return CAUTIOUS * cautious + "–".join(number(bound) for bound in bounds)
 
 
 def _headings(data: Mapping[str, Any]) -> list[str]:
@@ -115,7 +122,7 @@ def _ratios(data: Mapping[str, Any], prefix: str = "") -> list[str]:
     for metric in METRICS:
         cells.append(number(data[prefix + metric]))
         if metric == "f1" and f"{prefix}f1_ci" in data:
-            cells.append(interval(data[f"{prefix}f1_ci"]))
+            cells.append(interval(data[f"{prefix}f1_ci"], f"{prefix}f1" in data["cautious"]))
     return cells
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -12,8 +13,9 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 from scipy import stats
 
-from lulc.blocks import Sheet, SpatialBlocks
-from lulc.bootstrap import LEAST_BLOCKS, Units, _errors, differences, intervals
+from lulc import cautious, tables
+from lulc.blocks import SpatialBlocks
+from lulc.bootstrap import LEAST_BLOCKS, differences, intervals
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.evaluation import count
 from lulc.grouping import common_grouping
@@ -21,7 +23,9 @@ from lulc.lakeland import noise
 from lulc.legend import Legend
 from lulc.reference import LabelMap
 from lulc.scores import Evaluation
+from lulc.squares import Sheet
 from lulc.strips import Strips
+from lulc.units import Units
 
 LULC13 = Legend.load("lulc13")
 SIZE = 256
@@ -121,8 +125,7 @@ def test_standard_errors_are_the_derivatives(ground):
         moved = blocks.scores(np.ones((number, number)) + step * np.eye(number))
         pulls = (moved.values - scores.values) / step
     expected = np.sqrt((pulls**2).sum(axis=0) * number / (number - 1))
-    found = _errors(scores.draws, scores.terms, scores.pulls())[0]
-    assert found == pytest.approx(expected, abs=1e-5, nan_ok=True)
+    assert blocks.errors == pytest.approx(expected, abs=1e-5, nan_ok=True)
     assert (scores.values[0, -8::2] > 0).all()
 
 
@@ -148,13 +151,18 @@ def test_intervals_stand_beside_the_scores(ground):
     for row in data["classes"]:
         if row["support"]:
             low, high = row["f1_ci"]
-            assert 0 <= low < row["f1"] < high <= 1
+            assert 0 <= low < row["f1"] < high <= 1 and "f1" not in row["cautious"]
         else:
-            assert row["recall_ci"] is None
+            assert row["recall_ci"] is None and "recall" not in row["cautious"]
     assert data["accuracy_ci"][0] < data["accuracy"] < data["accuracy_ci"][1]
     assert data["macro_f1_ci"][0] < data["macro_f1"] < data["macro_f1_ci"][1]
     assert evaluated(first, truth).to_dict() == data
-    assert Evaluation.from_dict(json.loads(json.dumps(data))).to_dict() == data
+    written = json.loads(json.dumps(data))
+    assert Evaluation.from_dict(written).to_dict() == data
+    # As it was written before there were cautious intervals.
+    for scores in (written, *written["classes"]):
+        del scores["cautious"]
+    assert Evaluation.from_dict(written).to_dict() == data
     assert "f1_ci" not in evaluated(first, truth, ()).to_dict()["classes"][0]
 
 
@@ -163,31 +171,56 @@ def test_text_has_intervals(ground):
     found = evaluated(first, truth)
     low, high = found.to_dict()["macro_f1_ci"]
     assert "95 % of F1" in str(found) and f"{low:.3f}–{high:.3f}" in str(found)
-    said = str(found.parts["intervals"])
-    assert "correlation lengths" in said and "want of blocks" not in said
+    assert "correlation lengths" in str(found.parts["intervals"])
+    assert "~" not in str(found).split("\n\n")[0]
+
+
+def test_a_class_in_a_corner_has_a_cautious_interval_and_it_is_said(ground, tmp_path):
+    """It had none: all of its pixels are in one block or two."""
+    truth, *_ = ground
     corner = truth.copy()
-    corner[:20, :20] = 7
-    rare = evaluated(np.where(field("wrong", 5) > 1.2, 5, corner), corner).parts["intervals"]
-    assert str(rare.sized(320)).endswith(f"(fewer than 8): {LULC13.by_id[7].name}.")
+    corner[:40, :40] = 7
+    rare = evaluated(np.where(field("wrong", 5) > 0.4, 5, corner), corner)
+    rare.parts["intervals"] = rare.parts["intervals"].sized(320)
+    data = rare.to_dict()
+    row = next(c for c in data["classes"] if c["id"] == 7)
+    low, high = row["f1_ci"]
+    assert low < row["f1"] < high and high - low > 0.9
+    assert row["cautious"] == ["precision", "recall", "f1", "iou"]
+    [said] = data["warnings"][-1:]
+    assert "cautious" in said and f"; {row['name']}; " in said
+    assert said in str(rare) and f"~{low:.3f}–{high:.3f}" in str(rare)
+    assert said in tables.markdown(rare)
+    tables.write(rare, tmp_path / "scores.csv")
+    with (tmp_path / "scores.csv").open() as file:
+        cells = {c["id"]: c["cautious"] for c in csv.DictReader(file)}
+    assert cells["7"] == "precision recall f1 iou" and cells["13"] == "precision"
 
 
-def test_few_blocks_are_said_and_too_few_refused(ground):
+def test_few_blocks_are_said(ground):
     truth, first, _ = ground
     found = evaluated(first, truth)
     few = found.parts["intervals"].sized(640)
     assert few.given == 640 and LEAST_BLOCKS < few.number < 20
     assert "16 blocks of 640 m" in few.warnings[0]
-    none = found.parts["intervals"].sized(1280)
-    assert none.bounds.of_all()["accuracy_ci"] is None
+    fewer = found.parts["intervals"].sized(1280)
+    assert "4 blocks of 1,280 m" in fewer.warnings[0] and "all averages" in fewer.warnings[1]
+    assert fewer.bounds.cautious["accuracy"] and not few.bounds.cautious["accuracy"]
+    wide, narrow = (np.diff(blocks.bounds.averages["accuracy"]) for blocks in (fewer, few))
+    assert narrow < wide < 0.5
     for side in (0, -1, np.nan, np.inf):
         with pytest.raises(ReferenceDataError, match="above 0"):
             found.parts["intervals"].sized(side)
 
 
-def test_what_is_right_everywhere_has_no_interval(ground):
+def test_what_is_right_everywhere_may_be_wrong_elsewhere(ground):
+    """Without an error in K blocks a share of 1 - 0.025^(1/K) may be wrong; no draw has any."""
     truth, *_ = ground
     data = evaluated(truth, truth).to_dict()
-    assert data["accuracy"] == 1 and data["accuracy_ci"] is None
+    low, high = data["accuracy_ci"]
+    assert data["accuracy"] == high == 1 and "accuracy" in data["cautious"]
+    assert low == pytest.approx(0.025 ** (1 / data["intervals"]["number"]), abs=1e-4)
+    assert data["micro_iou_ci"] == [low / (2 - low), 1] and "micro_iou" in data["cautious"]
     assert data["intervals"]["length"] is not None
 
 
@@ -207,17 +240,24 @@ def test_a_difference_is_surer_than_two_scores(ground):
     assert there[0] > 0 and there == pytest.approx(-back[::-1])
     apart = np.diff(a.bounds.averages["accuracy"]) + np.diff(b.bounds.averages["accuracy"])
     assert np.diff(there) < apart / 2
-    assert np.isnan(a.less(a).averages["accuracy"]).all()
+    low, high = a.less(a).averages["accuracy"]
+    assert low == pytest.approx(-high) and 0 < high < apart / 2
     other = evaluated(np.where(field("gap", 20) > 1, 255, first), truth).parts["intervals"]
     with pytest.raises(LegendError, match="different pixels"):
         a.less(other)
 
 
-@pytest.mark.parametrize("number", [0, 1, 5])
-def test_hardly_a_block(number):
+@pytest.mark.parametrize(
+    ("number", "low", "high"), [(0, np.nan, np.nan), (1, 0, 1), (2, 0, 0.999), (5, 0.2189, 0.4642)]
+)
+def test_hardly_a_block(number, low, high):
+    """One block tells nothing; five, all with a third right, are 5 x 5^2 draws for Student's 2."""
     matrices = np.ones((number, 3, 3), int)
-    assert np.isnan(intervals(matrices).averages["accuracy"]).all()
-    assert np.isnan(differences(matrices, matrices).averages["accuracy"]).all()
+    found = intervals(matrices)
+    assert found.averages["accuracy"] == pytest.approx([low, high], abs=1e-3, nan_ok=True)
+    assert found.cautious["accuracy"] == bool(number)
+    low, high = differences(matrices, matrices).averages["accuracy"]
+    assert low == pytest.approx(-high, nan_ok=True) and (not number or high > 0.1)
 
 
 def test_independent_blocks_give_the_textbook_interval():
@@ -244,7 +284,7 @@ def test_few_blocks_widen_an_interval_as_student_does():
     assert Units(np.repeat(matrices, 100, axis=0)).widening[units.accuracy] < 1.002
 
 
-def test_a_difference_of_a_few_pixels_has_no_interval():
+def test_a_difference_of_a_few_pixels_has_a_cautious_interval():
     """Two precisions of 0.999: a pixel here and there, or many in a single block, tell nothing."""
     rng = np.random.default_rng(2)
     first = np.zeros((200, 2, 2), int)
@@ -261,8 +301,73 @@ def test_a_difference_of_a_few_pixels_has_no_interval():
         return differences(first, second)
 
     for few in (moved(slice(0, 5), 1), moved(slice(0, 1), 90)):
-        assert np.isnan(few.ratios["precision"][0]).all() and few.alike["precision"][0]
-        assert not np.isnan(few.ratios["precision"][1]).any() and not few.alike["precision"][1]
-        assert not np.isnan(few.averages["macro_precision"]).any()
+        low, high = few.ratios["precision"][0]
+        assert low < 0 < high < 0.01 and few.cautious["precision"][0]
+        assert not np.isnan(few.ratios["precision"][1]).any() and not few.cautious["precision"][1]
+        assert not few.cautious["macro_precision"]
     enough = moved(slice(0, 90), 1)
-    assert not np.isnan(enough.ratios["precision"][0]).any() and not enough.alike["precision"][0]
+    assert not np.isnan(enough.ratios["precision"][0]).any() and not enough.cautious["precision"][0]
+
+
+def test_draws_of_their_own_give_the_interval_of_clopper_and_pearson():
+    """Blocks of one pixel each are the draws: of so many that Student's is the normal interval."""
+    matrices = np.zeros((4000, 2, 2), int)
+    matrices[:3000, 0, 0], matrices[3000:, 0, 1] = 1, 1
+    units = Units(matrices)
+    expected = stats.binomtest(3000, 4000).proportion_ci(0.95, method="exact")
+    assert cautious.single(units)[units.accuracy] == pytest.approx(expected, abs=2e-5)
+
+
+#: Blocks of two groups with up to some pixels in each place.
+COUNTS = st.integers(1, 12).flatmap(
+    lambda number: st.lists(
+        st.lists(st.integers(0, 50), min_size=4, max_size=4), min_size=number, max_size=number
+    )
+)
+
+
+@given(COUNTS, st.floats(1, 3))
+def test_a_cautious_interval_holds_its_score_and_widens_with_fewer_blocks(counts, stretch):
+    matrices = np.array(counts).reshape(-1, 2, 2)
+    few, many = Units(matrices), Units(np.repeat(matrices, 2, axis=0))
+    wide, narrow, stretched = (
+        cautious.single(few), cautious.single(many), cautious.single(few, stretch)
+    )  # fmt: skip
+    known = ~np.isnan(few.values)
+    assert (np.isnan(wide[:, 0]) == ~known).all()
+    (low, high), score = wide[known].T, few.values[known]
+    assert (low >= 0).all() and (high <= 1).all()
+    assert (low <= score + 1e-9).all() and (score <= high + 1e-9).all()
+    for inner, outer in ((narrow, wide), (wide, stretched)):
+        assert (outer[known, 0] <= inner[known, 0] + 1e-9).all()
+        assert (outer[known, 1] >= inner[known, 1] - 1e-9).all()
+
+
+@given(COUNTS, st.integers(0, 3), st.floats(1, 3))
+def test_a_cautious_difference_holds_what_it_is_and_changes_its_sign(counts, turns, stretch):
+    """The second map has the same reference, its classes exchanged in some blocks."""
+    first = np.array(counts).reshape(-1, 2, 2)
+    second = first.copy()
+    second[:turns] = second[:turns, :, ::-1]
+    old, new = Units(first), Units(second)
+    errors = np.where(np.isnan(old.values), np.nan, 0.01)
+    there = cautious.paired(old, new, errors, stretch)
+    difference = new.values - old.values
+    known = ~np.isnan(difference + there[:, 0])
+    assert (np.abs(there[known]) <= 1).all()
+    assert (there[known, 0] <= difference[known] + 1e-9).all()
+    assert (difference[known] <= there[known, 1] + 1e-9).all()
+    back = cautious.paired(new, old, errors, stretch)
+    assert there[known] == pytest.approx(-back[known, ::-1], abs=1e-9)
+
+
+def test_intervals_do_not_jump_where_they_become_cautious():
+    """One block fewer than the draws need: as wide as with it, but for Student's quantile."""
+    rng = np.random.default_rng(4)
+    right = rng.binomial(100, 0.7, LEAST_BLOCKS)
+    matrices = np.zeros((LEAST_BLOCKS, 2, 2), int)
+    matrices[:, 0, 0], matrices[:, 0, 1] = right, 100 - right
+    drawn, careful = intervals(matrices), intervals(matrices[:-1])
+    assert careful.cautious["accuracy"] and not drawn.cautious["accuracy"]
+    ratio = np.diff(careful.averages["accuracy"]) / np.diff(drawn.averages["accuracy"])
+    assert 0.6 < ratio < 1.6

@@ -184,12 +184,15 @@ def test_differences_have_intervals(run, tmp_path):
         key = "accuracy" if c is data else "f1"
         low, high = c[f"{key}_ci"]
         assert 0 < low < c[key] < high and c[f"{key}_differs"] is True
-    # What is alike in both has no difference that could vary.
-    assert rows[6]["f1"] == 0 and rows[6]["f1_ci"] is None and rows[6]["f1_differs"] is None
+    # What is alike in both may differ elsewhere.
+    low, high = rows[6]["f1_ci"]
+    assert rows[6]["f1"] == 0 and low < 0 < high and rows[6]["f1_differs"] is False
+    assert rows[6]["cautious"] == ["precision", "recall", "f1", "iou"]
+    assert rows[5]["cautious"] == ["precision"] and data["cautious"] == []
     [said] = data["notes"]
-    assert "fewer than 30 pixels" in said and rows[6]["name"] in said and said in str(found)
-    assert "want of blocks" not in said
-    assert rows[5]["name"] not in said.replace(f"{rows[5]['name']} (precision)", "")
+    assert "cautious" in said and f"{rows[6]['name']};" in said and said in str(found)
+    assert f"{rows[5]['name']} (precision)" in said
+    assert f"~{low:+.3f} to {high:+.3f}" in str(found)
     assert "does not hold 0" in str(found) and "*" in str(found)
     back = compare(*pair[::-1], reference).to_dict()["accuracy_ci"]
     assert back == pytest.approx([-bound for bound in data["accuracy_ci"][::-1]])
@@ -205,8 +208,8 @@ def test_differences_have_intervals(run, tmp_path):
     assert "does not hold 0" in page.differences(found)
 
 
-def test_a_class_in_a_corner_has_no_interval_and_it_is_said(run, tmp_path):
-    """All of a class in few blocks: its difference is there, how sure it is cannot be told."""
+def test_a_class_in_a_corner_has_a_cautious_interval_and_it_is_said(run, tmp_path):
+    """All of a class in few blocks: what its difference is elsewhere, they hardly tell."""
     rng = np.random.default_rng(6)
     grid = GeoBox.from_bbox((500000, 6700000, 502400, 6702400), "EPSG:3067", shape=(240, 240))
     truth = np.where(rng.random((240, 240)) < 0.5, 5, 13)
@@ -216,6 +219,8 @@ def test_a_class_in_a_corner_has_no_interval_and_it_is_said(run, tmp_path):
     reference = write(tmp_path / "truth.tif", truth, grid, {"LULC_LEGEND": "lulc13"})
     found = compare(run("a", a, grid), run("b", b, grid), reference, block=300)
     rows = {c["id"]: c for c in found.to_dict()["classes"]}
-    assert rows[6]["f1"] > 0 and rows[6]["f1_ci"] is None and rows[5]["f1_ci"] is not None
-    *_, said = found.without_interval
-    assert said.endswith(f": {rows[6]['name']}.") and "fewer than 8" in said
+    (low, high), narrow = rows[6]["f1_ci"], rows[5]["f1_ci"]
+    assert low < 0 < rows[6]["f1"] < high <= 1 and high - low > 10 * (narrow[1] - narrow[0])
+    assert "f1" in rows[6]["cautious"] and "f1" not in rows[5]["cautious"]
+    *_, said = found.to_dict()["notes"]
+    assert f"{rows[6]['name']};" in said and f"{rows[5]['name']} (precision)" in said

@@ -15,6 +15,8 @@ from lulc.histograms import Histograms, count
 hv = pytest.importorskip("holoviews")
 hv.extension("bokeh")
 
+from bokeh.models import Segment  # noqa: E402
+
 from dashboard.charts import curves, plots  # noqa: E402
 from dashboard.charts.evidence import describe  # noqa: E402
 
@@ -61,6 +63,24 @@ def test_the_matrix_has_shares_of_its_rows_and_names_that_can_be_laid_out() -> N
     assert first["Shown"].tolist() == [0.75, 0.25]
     assert first["Mapped as"].tolist() == ["water", "land"]
     assert cells[cells["Reference"] == "2 land"]["Shown"].isna().all()
+
+
+def test_cautious_intervals_are_dashed_and_others_are_not() -> None:
+    bounds = np.array([[0.5, 0.7], [0.1, 0.9]])
+    cautious = {"f1": np.array([False, True])}
+    counted = SimpleNamespace(
+        groups=GROUPS, support=np.array([5, 5]), f1=np.array([0.6, 0.6]),
+        precision=np.array([0.6, 0.6]), recall=np.array([0.6, 0.6]),
+        blocks=SimpleNamespace(bounds=SimpleNamespace(ratios={"f1": bounds}, cautious=cautious)),
+    )  # fmt: skip
+    chart = plots.scores(counted)
+    _, sure, careful = chart.traverse(lambda e: e, [hv.Segments])
+    assert sure.array().tolist() == [["1 water", 0.5, "1 water", 0.7]]
+    assert careful.array().tolist() == [["2 land", 0.1, "2 land", 0.9]]
+    lines = hv.render(chart, backend="bokeh").renderers
+    dashes = [bool(r.glyph.line_dash) for r in lines if isinstance(r.glyph, Segment)]
+    assert dashes == [False, False, True]
+    assert "dashed if cautious" in str(chart.opts.get().kwargs["ylabel"])
 
 
 def test_words_say_which_way_the_map_leans(found: Histograms) -> None:

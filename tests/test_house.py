@@ -38,8 +38,8 @@ HOUSE = {
     ),
     "scores": (
         "tables grouping counts leakage activations rollup strips confusion "
-        "bootstrap blocks blockmap boundary generalised levels reliability ranking histograms "
-        "attainable parts scores evaluation compare"
+        "units bounds cautious bootstrap squares blocks blockmap boundary generalised levels "
+        "reliability ranking histograms attainable parts scores evaluation compare"
     ),
     "areas": "census pointfiles points limits estimators areas",
     "wrong labels": "patches patchsearch suspects",

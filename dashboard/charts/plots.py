@@ -82,8 +82,14 @@ def scores(
         [value for value, f in zip(column, f1, strict=True) if not np.isnan(f)] for column in table
     ]
     bars = hv.Bars(tuple(known), "Class", dimensions, label="F1")
-    sure = evaluation.blocks.bounds.ratios["f1"] if evaluation.blocks else np.full((1, 2), np.nan)
-    allowed = band.f1("proportional").T if band else np.full((1, 2), np.nan)
+    sure = careful = allowed = np.full((1, 2), np.nan)
+    if evaluation.blocks:
+        bounds = evaluation.blocks.bounds
+        cautious = bounds.cautious["f1"][:, None]
+        sure = np.where(cautious, np.nan, bounds.ratios["f1"])
+        careful = np.where(cautious, bounds.ratios["f1"], np.nan)
+    if band:
+        allowed = band.f1("proportional").T
     marks = [
         hv.Scatter((rows, values), "Class", name, label=name)
         for name, values in (("Precision", precision), ("Recall", recall))
@@ -93,10 +99,12 @@ def scores(
         bars.opts(tools=["hover"], **style)
         * _ranges(rows, allowed, order).opts(color=GREY, line_width=16, alpha=0.45)
         * _ranges(rows, sure, order).opts(color=LINES, line_width=3)
+        * _ranges(rows, careful, order).opts(color=LINES, line_width=1.5, line_dash="dashed")
         * marks[0].opts(color=ORANGE, marker="triangle", size=9, line_color="black")
         * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
     )
-    said = "F1 (bars), its 95 % interval (lines), 0 to 1"
+    dashed = "" if np.isnan(careful).all() else ", dashed if cautious"
+    said = f"F1 (bars), its 95 % interval (lines{dashed}), 0 to 1"
     return shown.opts(ylabel=said, legend_cols=3, **_LYING)
 
 

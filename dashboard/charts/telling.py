@@ -77,7 +77,7 @@ def numbers(found: Evaluation) -> str:
     data = found.to_dict()
     rows = [
         [f"{c['id']} {c['name']}", *(tables.number(c[m]) for m in tables.METRICS),
-         tables.interval(c.get("f1_ci")),
+         tables.interval(c.get("f1_ci"), "f1" in c.get("cautious", ())),
          f"{c['support']:,}", f"{c['predicted']:,}"]
         for c in data["classes"]
     ]  # fmt: skip
