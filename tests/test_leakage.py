@@ -174,7 +174,7 @@ def test_without_unseen_pixels_it_is_no_accuracy(tmp_path, truth):
 def test_trained_elsewhere_or_who_knows_where(tmp_path, truth):
     away = run_of(tmp_path / "away", truth, [(400, 400, 500, 500)])
     found = evaluate(away, away.map_path)
-    assert found.leakage.share("unseen") == 1 and not found.warnings
+    assert found.leakage.share("unseen") == 1 and "training" not in " ".join(found.warnings)
     assert found.to_dict()["leakage"]["seen"] is None
     unknown = run_of(tmp_path / "unknown", truth)
     assert evaluate(unknown, unknown.map_path).to_dict()["leakage"] is None
