@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,16 @@ def on_server_loaded(_server: Any) -> None:
     from bokeh.document import Document
 
     from dashboard.app import create_page, makers
+    from dashboard.charts import ground
     from dashboard.shelf import Shelf
     from dashboard.state import State
+    from dashboard.tidying import Tidying
 
     create_page().get_root(Document())
     state = State()
     for make in makers(state, Shelf(state)).values():
         make().panel.get_root(Document())
+    ground.rehearse()
     # What is there by now stays: the collector need not look through it again and again, which
     # takes a third of a second.
-    gc.collect()
-    gc.freeze()
+    Tidying().begin()

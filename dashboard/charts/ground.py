@@ -1,6 +1,7 @@
 """Blocks of ground as a map in the scene's own CRS, by GeoViews.
 
-Imported late, and in a thread: GeoViews and Cartopy take seconds.
+Imported as the server starts, or in a thread: GeoViews and Cartopy take a second, and what they
+leave in memory would take the garbage collector a while each time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Any
 import cartopy.crs
 import geopandas
 import geoviews
+import holoviews as hv
+import numpy as np
+from affine import Affine
 from bokeh.models import BasicTicker, PrintfTickFormatter
 from odc.geo.geobox import GeoBox
 
@@ -76,6 +80,14 @@ def blocks(found: BlockMap, grid: GeoBox, flat: Flat) -> geoviews.Polygons:
         title="",
         hooks=[_axes(grid)],
     )
+
+
+def rehearse() -> None:
+    """Draw a block that nobody sees: the first drawing takes longer than the others."""
+    grid = GeoBox((1, 1), Affine(10, 0, 0, 0, -10, 0), "EPSG:3857")
+    counts = np.ones(1, int)
+    block = BlockMap(np.array([grid.extent.geom], object), counts, counts, np.ones(1), 10, 1)
+    hv.render(blocks(block, grid, Flat(grid)), backend="bokeh")
 
 
 def _frame(grid: GeoBox) -> tuple[int, int]:

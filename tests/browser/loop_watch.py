@@ -5,12 +5,14 @@ thread's processor time. Beside other work, or on another machine, a processor c
 slowly, which is not the dashboard's doing: a work of the same kind, timed right after such a
 callback, tells by how much, and so does a queue of more than twice as many threads as there are
 processors. A second thread looks now and then where the event loop is, so that the line can say
-so.
+so; and it says how much of the time the garbage collector took, which nobody's code is to be
+seen in.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -27,6 +29,7 @@ PATH, LIMIT_S = os.environ["LULC_TEST_SLOW_CALLBACKS"], 0.2
 _run = asyncio.Handle._run
 _loop_thread = threading.get_ident()
 _places: Counter[str] = Counter()
+_collected: list[float] = []
 
 #: Seconds that `_work` takes on the machine of docs/benchmarks.md with nothing else running.
 QUIET_S = 0.007
@@ -39,13 +42,21 @@ def _work() -> float:
     return time.thread_time() - begin
 
 
+def _watch_collector(phase: str, _info: dict[str, int]) -> None:
+    """Note the collector's seconds of this thread: the sum of minus its starts and its ends."""
+    if threading.get_ident() == _loop_thread:
+        now = time.thread_time()
+        _collected.append(-now if phase == "start" else now)
+
+
 def _timed(handle: asyncio.Handle) -> None:
     _places.clear()
+    _collected.clear()
     begin = time.thread_time()
     try:
         _run(handle)
     finally:
-        spent = time.thread_time() - begin
+        spent, collected = time.thread_time() - begin, sum(_collected)
         if spent > LIMIT_S:
             slower = max(
                 1.0,
@@ -54,7 +65,7 @@ def _timed(handle: asyncio.Handle) -> None:
             )
             if spent / slower > LIMIT_S:
                 said = {"seconds": round(spent / slower, 3), "spent": round(spent, 3),
-                        "callback": str(handle)[:200],
+                        "garbage collector": round(collected, 3), "callback": str(handle)[:200],
                         "places": _places.most_common(3)}  # fmt: skip
                 with Path(PATH).open("a", encoding="utf-8") as file:
                     file.write(json.dumps(said) + "\n")
@@ -73,5 +84,6 @@ def _look() -> None:
         del frame
 
 
+gc.callbacks.append(_watch_collector)
 asyncio.Handle._run = _timed  # type: ignore[method-assign]
 threading.Thread(target=_look, daemon=True).start()

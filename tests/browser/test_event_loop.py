@@ -57,6 +57,12 @@ def open_another_page(place: str, words: str, page: Page) -> None:
     shown(page, words)
 
 
+def look_where_the_map_is_right(page: Page) -> None:
+    open_another_page("Scores", "What lies behind the scores", page)
+    page.get_by_role("button", name="Where the map is right").click()
+    shown(page, "those that the intervals are drawn from")
+
+
 def change_the_theme(page: Page) -> None:
     wait_for_map(page)
     page.get_by_role("button", name="theme").click()
@@ -80,11 +86,11 @@ def start_a_job_and_stop_it(page: Page) -> None:
             for place, words in (
                 ("Activations", "average precision"),
                 ("Network", "Feature maps"),
-                ("Scores", "What lies behind the scores"),
                 ("Compare", "The two maps agree on"),
                 ("Runs", "On disk"),
             )
         ),
+        pytest.param(look_where_the_map_is_right, id="Scores"),
         pytest.param(change_the_theme, id="theme"),
         pytest.param(start_a_job_and_stop_it, id="job"),
     ],
