@@ -20,6 +20,10 @@ _CONVOLUTIONS = ("Conv2D", "Conv2DTranspose")
 #: Where a stage of the decoder begins, which needs little of its surroundings.
 _CUT = ("Conv2DTranspose", "Concatenate")
 
+#: Strips of quick convolutions at the image's own resolution: what tiles see there would take
+#: more memory than all else. Coarser ones are small, and strips would only delay them.
+_STRIPS = 8
+
 
 def freeze(
     network: keras.Model,
@@ -57,7 +61,8 @@ def freeze(
                 parts = [_cut(core, UNet.MARGIN, *part) for part in parts]
             values, begin, step = parts[0]
             if layer.name in kernels:
-                values = _convolve(layer, *kernels[layer.name], values, quick)
+                strips = (_STRIPS if step == 1 else 1) if quick else 0
+                values = _convolve(layer, *kernels[layer.name], values, strips)
             elif layer.name not in folded:
                 # Other than calling the layer, this casts nothing.
                 values = layer.call([part[0] for part in parts] if parts[1:] else values)
@@ -97,15 +102,18 @@ def _cut(core: Any, margin: int, values: Any, begin: tuple, step: int) -> tuple[
     return values, (begin[0] + low[0], begin[1] + low[1]), step
 
 
-def _convolve(layer: Any, kernel: np.ndarray, bias: np.ndarray, values: Any, quick: bool) -> Any:
-    """A convolution or a transposed one, and what its layer does with the result."""
+def _convolve(layer: Any, kernel: np.ndarray, bias: np.ndarray, values: Any, strips: int) -> Any:
+    """A convolution or a transposed one, and what its layer does with the result.
+
+    By `winograd` in so many strips, where that is faster; by the definition for none.
+    """
     tf = tensorflow()
     kernel, bias = (part.astype(values.dtype.as_numpy_dtype) for part in (kernel, bias))
     rows, columns = layer.strides
     up = type(layer).__name__ == "Conv2DTranspose"
-    if quick and winograd.pays(layer):
+    if strips and winograd.pays(layer):
         filtering = winograd.transposed if up else winograd.convolution
-        values = filtering(kernel)(values)
+        values = filtering(kernel, strips)(values)
     elif up:
         shape = tf.shape(values)
         shape = [1, rows * shape[1], columns * shape[2], layer.filters]

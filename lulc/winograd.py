@@ -10,7 +10,10 @@ pixels in a square it makes the four pixels of twice the resolution there, each 
 It needs 36 products of each of them for 5 x 5 squares, where the definition takes 100.
 
 Everything is a matrix product, which a processor is best at. The transforms of what goes in and
-out are products with small matrices and cost little beside what they save in a wide layer.
+out are products with small matrices and cost little beside what they save in a wide layer. Where
+the kernel is small, what a tile sees lies together, and the products at all points are one
+convolution of single pixels in as many groups; a large one would be laid out anew for oneDNN each
+time, so there points lie together, and each has a product of matrices.
 """
 
 from __future__ import annotations
@@ -24,8 +27,12 @@ from lulc.device import tensorflow
 
 #: A layer pays where the product of its channels on both sides, which multiplications grow by, is
 #: at least so many times their sum, by which data to move does: measured (docs/benchmarks.md).
-#: With 128 channels on one side it takes 59 on the other; with as many on both, 80.
-WIDE = 40
+#: With 128 channels on one side it takes 49 on the other; with as many on both, 70. Each layer
+#: done here adds its rounding, so those that would gain little are not.
+WIDE = 35
+
+#: Bytes of a kernel at all points up to which it is small: measured (docs/benchmarks.md).
+SMALL = 6 * 2**20
 
 #: The points along an axis, beside the one at infinity. Two more need fewer products and round
 #: twice as much, too much for probabilities good to 1e-4; of five these round least (Barabasz et
@@ -47,17 +54,18 @@ def pays(layer: Any) -> bool:
     return wide and layer.padding == "same" and tuple(layer.dilation_rate) == (1, 1)
 
 
-def convolution(kernel: np.ndarray) -> Callable[[Any], Any]:
+def convolution(kernel: np.ndarray, strips: int = 1) -> Callable[[Any], Any]:
     """A convolution with a 3 x 3 kernel, stride 1 and zeros around, as `tf.nn.conv2d`'s SAME.
 
     `kernel` is (3, 3, channels in, channels out); the function takes and gives tensors
     (1, y, x, channels) of its dtype. It differs from the definition by rounding, up to 1e-4
-    of the output's standard deviation in float32.
+    of the output's standard deviation in float32. What the tiles see takes several times the
+    image's memory, so it is done in that many strips, one after the other.
     """
-    return _filtering(kernel[:, :, None, None])
+    return _filtering(kernel[:, :, None, None], strips)
 
 
-def transposed(kernel: np.ndarray) -> Callable[[Any], Any]:
+def transposed(kernel: np.ndarray, strips: int = 1) -> Callable[[Any], Any]:
     """A 4 x 4 transposed convolution of stride 2, as `tf.nn.conv2d_transpose`'s SAME.
 
     `kernel` is (4, 4, channels out, channels in); otherwise as `convolution`.
@@ -65,10 +73,10 @@ def transposed(kernel: np.ndarray) -> Callable[[Any], Any]:
     # Of two pixels, the finer one after the first sees them by taps 2 and 0, the next by 3 and 1.
     taps = np.array([[2, 3], [0, 1]])
     kernel = kernel[taps[:, None, :, None], taps[None, :, None, :]]
-    return _filtering(kernel.swapaxes(-1, -2))
+    return _filtering(kernel.swapaxes(-1, -2), strips)
 
 
-def _filtering(kernel: np.ndarray) -> Callable[[Any], Any]:
+def _filtering(kernel: np.ndarray, strips: int) -> Callable[[Any], Any]:
     """Correlation of an image with zeros around, where each of its steps makes finer pixels.
 
     `kernel` is (taps, taps, finer, finer, channels in, channels out): the finer pixels of a
@@ -80,37 +88,60 @@ def _filtering(kernel: np.ndarray) -> Callable[[Any], Any]:
     made, seen = out_of.shape
     plain = kernel.astype(np.float64).transpose(0, 1, 4, 2, 3, 5).reshape(taps**2, -1)
     at_points = (np.kron(weighted, weighted) @ plain).reshape(seen**2, channels, -1)
+    at_points = at_points.astype(kernel.dtype)
+    together = at_points.nbytes <= SMALL
+    in_groups = at_points.swapaxes(0, 1).reshape(1, 1, channels, -1)
     # Several times the kernel's size: as a part of the graph it would be copied again and again.
     with tf.init_scope():
-        weights = tf.constant(at_points, kernel.dtype)
+        weights = tf.constant(in_groups if together else at_points)
     into, out_of = (tf.constant(np.kron(each, each), kernel.dtype) for each in (into, out_of))
+
+    def filter_together(values: Any) -> Any:
+        """(tile, pixel seen, channel in) -> (tile, pixel made, finer y, finer x, channel)."""
+        values = tf.reshape(tf.matmul(into, values), [1, -1, 1, seen**2 * channels])
+        values = tf.nn.conv2d(values, weights, 1, "VALID")
+        return tf.matmul(out_of, tf.reshape(values, [-1, seen**2, finer**2 * filters]))
+
+    def filter_by_point(values: Any) -> Any:
+        """(pixel seen, tile, channel in) -> (pixel made, tile, finer y, finer x, channel)."""
+        values = tf.matmul(into, tf.reshape(values, [seen**2, -1]))
+        values = tf.matmul(tf.reshape(values, [seen**2, -1, channels]), weights)
+        return tf.matmul(out_of, tf.reshape(values, [seen**2, -1]))
 
     def filtered(values: Any) -> Any:
         rows, columns = tf.shape(values)[1], tf.shape(values)[2]
-        down, across = (-(-(size + 3 - taps) // made) for size in (rows, columns))
-        after = (made * down + taps - 2 - rows, made * across + taps - 2 - columns)
-        padded = tf.pad(values, [[0, 0], [1, after[0]], [1, after[1]], [0, 0]])
-        # What every tile sees, (pixel, tile, channel): where the tiles begin, and their pixels.
-        width = tf.shape(padded)[2]
+        down = -(-(rows + 3 - taps) // (made * strips))  # rows of tiles in a strip
+        across = -(-(columns + 3 - taps) // made)
+        after = (made * strips * down + taps - 2 - rows, made * across + taps - 2 - columns)
+        padded = tf.pad(values[0], [[1, after[0]], [1, after[1]], [0, 0]])
+        # What every tile sees: where the tiles of a strip begin, and their pixels.
+        width = tf.shape(padded)[1]
         begin = made * (width * tf.range(down)[:, None] + tf.range(across))
         pixels = width * tf.range(seen)[:, None] + tf.range(seen)
-        places = tf.reshape(pixels, [-1, 1]) + tf.reshape(begin, [1, -1])
-        values = tf.gather(tf.reshape(padded, [-1, channels]), places)
-        values = tf.matmul(into, tf.reshape(values, [seen**2, -1]))
-        values = tf.matmul(tf.reshape(values, [seen**2, -1, channels]), weights)
-        values = tf.matmul(out_of, tf.reshape(values, [seen**2, -1]))
+        places = tf.reshape(begin, [-1, 1]) + tf.reshape(pixels, [1, -1])
+        padded = tf.reshape(padded, [-1, channels])
 
-        def along(size: Any, steps: tuple) -> Any:
-            # An output pixel is a finer one of a pixel of a tile.
-            at = tf.range(finer - 1, finer * (size + 1) - 1)
-            parts = at // finer % made, at // (finer * made), at % finer
+        # How far the finer pixels of the next tile are, and those of a tile's next pixel.
+        tile, pixel = made**2 * finer**2, finer**2
+        if not together:
+            places = tf.transpose(places)
+            tile, pixel = finer**2, down * across * finer**2
+
+        def along(first: int, size: Any, steps: tuple) -> Any:
+            # A pixel that is made is a finer one of a tile's pixel.
+            at = tf.range(first, first + size)
+            parts = at // (finer * made), at // finer % made, at % finer
             return sum(part * step for part, step in zip(parts, steps, strict=True))
 
-        # Now (pixel y, pixel x, tile y, tile x, finer y, finer x, channel).
-        tile = finer**2
-        y = along(rows, (made * down * across * tile, across * tile, finer))
-        x = along(columns, (down * across * tile, tile, 1))
-        return tf.gather(tf.reshape(values, [-1, filters]), y[:, None] + x)[None]
+        y = along(0, finer * made * down, (across * tile, made * pixel, finer))
+        order = y[:, None] + along(finer - 1, finer * columns, (tile, pixel, 1))
+        done: list[Any] = []
+        for strip in range(strips):
+            with tf.control_dependencies(done[-1:]):
+                values = tf.gather(padded, places + strip * made * down * width)
+                values = (filter_together if together else filter_by_point)(values)
+                done.append(tf.gather(tf.reshape(values, [-1, filters]), order))
+        return tf.concat(done, 0)[None, finer - 1 : finer * (rows + 1) - 1]
 
     return filtered
 

@@ -31,33 +31,35 @@ def test_products_at_any_points_give_the_correlation(taps, seed, points):
     np.testing.assert_allclose(out_of @ ((weighted @ kernel) * (into @ seen)), expected, atol=1e-9)
 
 
-def convolved(image, kernel):
+def convolved(image, kernel, strips=1):
     """TensorFlow's convolution, and the quick one."""
     expected = tensorflow().nn.conv2d(image, kernel, 1, "SAME").numpy()
-    return expected, winograd.convolution(kernel)(tensorflow().constant(image)).numpy()
+    return expected, winograd.convolution(kernel, strips)(tensorflow().constant(image)).numpy()
 
 
-def transposed(image, kernel):
+def transposed(image, kernel, strips=1):
     """TensorFlow's transposed convolution, and the quick one; `kernel` is as for the other."""
     random = np.random.default_rng(1)
     kernel = random.normal(size=(4, 4, *kernel.shape[:1:-1])) * kernel.std()
     kernel = kernel.astype(image.dtype)
     shape = [1, 2 * image.shape[1], 2 * image.shape[2], kernel.shape[2]]
     expected = tensorflow().nn.conv2d_transpose(image, kernel, shape, 2, "SAME").numpy()
-    return expected, winograd.transposed(kernel)(tensorflow().constant(image)).numpy()
+    return expected, winograd.transposed(kernel, strips)(tensorflow().constant(image)).numpy()
 
 
 @pytest.mark.parametrize("kind", [convolved, transposed])
 @settings(max_examples=30, deadline=None)
 @given(
     rows=st.integers(1, 14), columns=st.integers(1, 14), given_=channels, made=channels,
-    seed=st.integers(0, 9),
+    strips=st.integers(1, 5), seed=st.integers(0, 9), small=st.booleans(),
 )  # fmt: skip
-def test_it_is_the_convolution_of_any_image(kind, rows, columns, given_, made, seed):
+def test_it_is_the_convolution_of_any_image(kind, rows, columns, given_, made, strips, seed, small):
     """With its edges, and sizes that are no multiples of a tile; to rounding, in float64."""
     random = np.random.default_rng(seed)
     image = random.normal(size=(1, rows, columns, given_))
-    expected, found = kind(image, random.normal(size=(3, 3, given_, made)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "SMALL", winograd.SMALL * small)
+        expected, found = kind(image, random.normal(size=(3, 3, given_, made)), strips)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-11
 
