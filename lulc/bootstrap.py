@@ -38,6 +38,10 @@ LEAST_BLOCKS, FEW_BLOCKS = 8, 20
 #: then have no trace of what now and then makes the difference.
 LEAST_DIFFERING = 4
 
+#: An interval that many times as wide as the cautious one is of draws that do not tell: some of
+#: them have next to no standard error of their own, in units of which deviations are endless.
+TOO_WIDE = 1.5
+
 #: Share of the draws in which a score must be defined for its interval to be.
 _DEFINED = 0.9
 
@@ -93,8 +97,9 @@ def differences(
 
 
 def _completed(bounds: Floats, careful: Floats, groups: int) -> Bounds:
-    """Intervals (score, 2), cautious ones where there is none."""
-    none = np.isnan(bounds[:, 0])
+    """Intervals (score, 2), cautious ones where there is none or where it is `TOO_WIDE`."""
+    widths = [np.diff(each)[:, 0] for each in (bounds, careful)]
+    none = ~(widths[0] <= TOO_WIDE * widths[1])
     return Bounds.of(
         np.where(none[:, None], careful, bounds), none & ~np.isnan(careful[:, 0]), groups
     )

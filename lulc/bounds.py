@@ -69,11 +69,17 @@ class Bounds:
 
     def said(self, groups: Sequence[str]) -> str:
         """A sentence on the intervals that are cautious, with the names of groups; or nothing."""
+        known = {
+            i: [ratio for ratio in RATIOS if not np.isnan(self.ratios[ratio][i, 0])]
+            for i in range(len(groups))
+        }
         names = [
-            name if found == list(RATIOS) else f"{name} ({', '.join(found)})"
-            for i, name in enumerate(groups)
+            groups[i] if found == known[i] else f"{groups[i]} ({', '.join(found)})"
+            for i in known
             if (found := self._cautious(i))
         ]
+        if len(names) > 1 and names == [groups[i] for i in known if known[i]]:
+            names = ["all classes"]
         averages = [name.replace("_", " ") for name in self.averages if self.cautious[name]]
         if averages:
             names.append("all averages" if len(averages) > len(AVERAGES) else ", ".join(averages))

@@ -260,6 +260,16 @@ def test_hardly_a_block(number, low, high):
     assert low == pytest.approx(-high, nan_ok=True) and (not number or high > 0.1)
 
 
+def test_hits_in_a_few_of_many_blocks_do_not_get_an_interval_of_everything():
+    """Draws without the one block that matters have next to no standard error."""
+    matrices = np.zeros((30, 2, 2), int)
+    matrices[:, 0, 1], matrices[:, 1, 1] = np.random.default_rng(0).integers(20, 60, 30), 500
+    matrices[:3, 0, 0] = 300, 150, 10
+    found = intervals(matrices)
+    low, high = found.ratios["recall"][0]
+    assert found.cautious["recall"][0] and 0.03 < low < 0.27 < high < 0.7
+
+
 def test_independent_blocks_give_the_textbook_interval():
     """Many equal blocks: the normal interval of a mean."""
     rng = np.random.default_rng(0)

@@ -179,6 +179,8 @@ def test_differences_have_intervals(run, tmp_path):
     pair = [run(name, ids, grid) for name, ids in (("a", a), ("b", b))]
     found = compare(*pair, reference)
     data = found.to_dict()
+    [said] = compare(pair[0], pair[0], reference).to_dict()["notes"]
+    assert said.endswith("tell: all classes; all averages.")
     rows = {c["id"]: c for c in data["classes"]}
     for c in (rows[5], rows[13], data):
         key = "accuracy" if c is data else "f1"
