@@ -141,7 +141,7 @@ def _filtering(kernel: np.ndarray, strips: int) -> Callable[[Any], Any]:
                 values = tf.gather(padded, places + strip * made * down * width)
                 values = (filter_together if together else filter_by_point)(values)
                 done.append(tf.gather(tf.reshape(values, [-1, filters]), order))
-        return tf.concat(done, 0)[None, finer - 1 : finer * (rows + 1) - 1]
+        return tf.concat(done, 0)[finer - 1 : finer * (rows + 1) - 1][None]
 
     return filtered
 
