@@ -18,7 +18,7 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning
 
-from lulc import config, indices
+from lulc import config, indices, landsat
 from lulc.calibration import calibrate
 from lulc.errors import SceneError
 from lulc.grid import grid_of
@@ -127,7 +127,8 @@ def find(
     if unnamed:
         raise SceneError(
             f"{len(unnamed)} of {len(found)} bands have no name ({unnamed[0]}): expected a "
-            "description or a file name such as scene_B05.tif; name them with --bands B02,B03,..."
+            "description or a file name such as scene_B05.tif; name them with --bands B02,B03,... "
+            "(Sentinel-2's names, for Landsat too)"
         )
     twice = {file.name for file in found if [f.name for f in found].count(file.name) > 1}
     if twice:
@@ -222,6 +223,14 @@ def _in_folder(folder: Path) -> list[str]:
 
 def _name(source: rasterio.DatasetReader, number: int, path: str) -> str | None:
     """A band's name from its description, its variable or the file's name; None if unnamed."""
+    numbering = landsat.numbering(path, source.descriptions)
+
+    def known(text: str) -> str | None:
+        match = _BAND.search(text)
+        if numbering is None or match is None:
+            return tidy(text)
+        return numbering.get(int(match[1])) if match[1].isdigit() else None
+
     given = [source.descriptions[number - 1]]
     if source.count == 1:
         tags = source.tags(number)
@@ -230,12 +239,12 @@ def _name(source: rasterio.DatasetReader, number: int, path: str) -> str | None:
         place = _PLACE.fullmatch(text) if text else None
         # GDAL calls the variables of a NetCDF file Band1, Band2, ...
         if text and not (place and (source.driver == "netCDF" or int(place[1]) == number)):
-            return tidy(text)
+            return known(text)
     if source.count == 1 and _is_local(path):
         name = Path(path).stem
         match = _BAND.search(name)
         if match:
-            return tidy(match[0].strip("_-. "))
+            return known(match[0].strip("_-. "))
         for part in re.split(r"[_\-. ]", name):
             if part.upper() in indices.FORMULAS:
                 return part.upper()

@@ -1,7 +1,8 @@
 """How the numbers of a band become reflectance: reflectance = number * scale + offset.
 
 The scale is never guessed from values. What is asked for counts first, then what the file
-says, then the STAC item beside it, and at last what the name of a Sentinel-2 product tells.
+says, then the STAC item beside it, and at last what the name of a Sentinel-2 or Landsat product
+tells.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
+from lulc import landsat
 from lulc.errors import CalibrationError, SceneError
 
 #: Sentinel-2 products hold reflectance in ten-thousandths (ESA, Sentinel-2 products
@@ -53,14 +55,15 @@ def calibrate(
     elif stored != (1.0, 0.0):
         known = stored
     else:
-        known = _beside(source.name, number) or _of_product(source.name)
+        known = _beside(source.name, number)
         if known is None and np.issubdtype(np.dtype(dtype), np.floating) and _small(source, number):
             known = (1.0, 0.0)
+        known = known or _of_product(source.name) or landsat.calibration(source.name)
     if known is None:
         raise CalibrationError(
             f"{source.name} does not say how its numbers ({dtype}) become reflectance 0..1; "
             "give --scale and --offset (Sentinel-2 L2A: --scale 0.0001, and --offset -0.1 "
-            "since processing baseline 04.00)"
+            "since processing baseline 04.00; Landsat: --scale 2.75e-5, --offset -0.2)"
         )
     found = known[0], known[1] if offset is None else offset
     if not (0 < found[0] < inf and isfinite(found[1])):

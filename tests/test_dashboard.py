@@ -149,6 +149,11 @@ def test_a_scene_without_the_usual_bands_has_a_composite(order):
     narrow = order.scene.select(("B05", "B06"))
     assert list(composites.composites(narrow).values()) == [("B05", "B06", "B05")]
     assert composites.composites(None) == {}
+    files = order.scene.select(("B02", "B03", "B04", "B08", "B12")).files
+    files = tuple(replace(f, name="B8A") if f.name == "B08" else f for f in files)
+    landsat = composites.composites(replace(order.scene, files=files))
+    assert landsat["Colour infrared"] == ("B8A", "B04", "B03")
+    assert landsat["Short-wave infrared"] == ("B12", "B8A", "B04")
 
 
 def test_the_legend_names_classes_shares_and_source(order):

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSE = {
     "ground": "errors config memory files progress grid",
     "classes": "legend",
-    "rasters": "indices calibration bandfiles scene region composite stac",
+    "rasters": "indices landsat calibration bandfiles scene region composite stac",
     "the simulated region": "lakeland sample",
     "labels": "codes nearest reference",
     "the model": "unet card machine device winograd frozen tuning tiling predictor model",

@@ -20,7 +20,7 @@ from rasterio.crs import CRS
 from rasterio.shutil import copy
 from rasterio.windows import Window
 
-from lulc import bandfiles, config, indices
+from lulc import bandfiles, config, indices, landsat
 from lulc.errors import SceneError
 from lulc.sample import BANDS, Landscape, write
 from lulc.scene import Scene
@@ -197,6 +197,51 @@ class TestNames:
         path = raster(tmp_path / f"{file}.tif", numbers(1))
         assert Scene.open(path, scale=1e-4).bands == (name,)
 
+    @pytest.mark.parametrize(
+        ("product", "names"),
+        [
+            ("LC08_L2SP_188015_20200625_20200823_02_T1_SR_B{}", "B04 B8A B11 B12"),
+            ("lt05_l2sp_188015_20100625_20200823_02_t1_sr_b{}", "B08 B11 - B12"),
+            ("LE07_L1TP_188015_20020625_20200823_02_T1_B{}", "B08 B11 - B12"),
+            ("HLS.L30.T35VLG.2021177T093602.v2.0.B0{}", "B04 B8A B11 B12"),
+            ("HLS.S30.T35VLG.2021177T093602.v2.0.B0{}", "B04 B05 B06 B07"),
+        ],
+    )
+    def test_of_a_landsat_product(self, tmp_path, product, names):
+        """A number is another band on every satellite."""
+        for number, name in zip((4, 5, 6, 7), names.split(), strict=True):
+            path = raster(tmp_path / f"{product.format(number)}.tif", numbers(1))
+            if name == "-":
+                with pytest.raises(SceneError, match="no name"):
+                    Scene.open(path, scale=1e-4)
+            else:
+                assert Scene.open(path, scale=1e-4).bands == (name,)
+
+    @pytest.mark.parametrize(
+        ("given", "names"),
+        [
+            ("SR_B2 SR_B4 SR_B5 SR_B6", "B02 B04 B8A B11"),
+            ("SR_B1 SR_B2 SR_B3 SR_B4 SR_B5 SR_B7", "B02 B03 B04 B08 B11 B12"),
+            ("SR_B2 SR_B3 SR_B4 SR_B5", None),
+        ],
+    )
+    def test_of_surface_reflectance(self, tmp_path, given, names):
+        given = given.split()
+        path = raster(tmp_path / "m.tif", numbers(len(given)), names=given)
+        if names is None:  # near infrared here, short-wave there
+            with pytest.raises(SceneError, match=r"no name.*for Landsat too"):
+                Scene.open(path, scale=1e-4)
+        else:
+            assert Scene.open(path, scale=1e-4).bands == tuple(names.split())
+
+    def test_a_landsat_product_in_a_folder(self, tmp_path):
+        product = "LC09_L2SP_188015_20220625_20220823_02_T1_"
+        for end in ("SR_B4", "SR_B5", "ST_B10", "QA_PIXEL"):
+            raster(tmp_path / f"{product}{end}.TIF", numbers(1))
+        scene = Scene.open(tmp_path)
+        assert scene.bands == ("B04", "B8A")
+        assert {(file.scale, file.offset) for file in scene.files} == {landsat.CALIBRATION}
+
     def test_a_place_in_the_file_is_no_name(self, tmp_path):
         named = [f"Band {number}" for number in range(1, 10)]
         path = raster(tmp_path / "m.tif", numbers(), names=named)
@@ -295,10 +340,19 @@ class TestCalibration:
             ("S2A_MSIL2A_20170617T113321_36_85_B02", (1e-4, 0)),
             ("S2A_MSIL2A_20170617T113321_N0500_R080_B02", (1e-4, -0.1)),
             ("S2A_MSIL2A_20170617T113321_N0205_R080_B02", (1e-4, 0)),
+            ("LC08_L2SP_188015_20200625_20200823_02_T1_SR_B5", (2.75e-5, -0.2)),
         ],
     )
     def test_of_the_product_name(self, tmp_path, product, expected):
         assert self.open_one(raster(tmp_path / f"{product}.tif", numbers(1))) == expected
+        reflectance = raster(tmp_path / f"{product}.tif", numbers(1).astype(np.float32) * 1e-4)
+        assert self.open_one(reflectance) == (1, 0)
+
+    def test_of_a_landsat_product_of_another_kind(self, tmp_path):
+        for product in ("LC08_L1TP_188015_20200625_20200823_02_T1_B5",
+                        "LC08_L2SP_188015_20200625_20200823_01_T1_SR_B5"):  # fmt: skip
+            with pytest.raises(SceneError, match="--scale"):
+                Scene.open(raster(tmp_path / f"{product}.tif", numbers(1)))
 
     def test_a_product_since_the_offset_does_not_tell(self, tmp_path):
         path = raster(tmp_path / "S2B_MSIL2A_20220712T095559_B02.tif", numbers(1))

@@ -22,6 +22,9 @@ COMPOSITES = {
     "Colour infrared": ("B08", "B04", "B03"),
     "Short-wave infrared": ("B12", "B08", "B04"),
 }
+#: Taken in place of a band that a scene lacks: Landsat 8 has this near infrared only.
+_INSTEAD = {"B08": "B8A"}
+
 #: The alpha of what is seen, in red, green, blue and alpha as one number.
 _OPAQUE = np.uint32(0xFF000000)
 
@@ -37,9 +40,12 @@ def composites(scene: Scene | None) -> dict[str, tuple[str, ...]]:
     """The composites that a scene has the bands for; its first bands if it has none of them."""
     if scene is None:
         return {}
-    found: dict[str, tuple[str, ...]] = {
-        name: c for name, c in COMPOSITES.items() if set(c) <= set(scene.bands)
+    has = set(scene.bands)
+    nearest = {
+        name: tuple(band if band in has else _INSTEAD.get(band, band) for band in bands)
+        for name, bands in COMPOSITES.items()
     }
+    found: dict[str, tuple[str, ...]] = {name: c for name, c in nearest.items() if set(c) <= has}
     first = (scene.bands * 3)[:3] if len(scene.bands) < 3 else scene.bands[:3]
     return found or {f"Bands {', '.join(dict.fromkeys(first))}": first}
 
