@@ -208,6 +208,14 @@ def test_differences_have_intervals(run, tmp_path):
     low, high = (f"{bound:+.3f}" for bound in rows[5]["f1_ci"])
     assert f">{low} to {high}<" in page.differences(found)
     assert "does not hold 0" in page.differences(found)
+    _, drawn, dashed, *_ = import_module("dashboard.charts.plots").differences(found)
+    for lines, cautious in ((drawn, False), (dashed, True)):
+        for name, low, _, high in lines.data.itertuples(index=False):
+            row = rows[int(name.split()[0])]
+            assert ("f1" in row["cautious"]) == cautious
+            ends = np.clip([row["f1_a"] + end for end in row["f1_ci"]], 0, 1)
+            assert (low, high) == pytest.approx(tuple(ends))
+    assert len(drawn) + len(dashed) == sum(row["f1_ci"] is not None for row in rows.values())
 
 
 def test_a_class_in_a_corner_has_a_cautious_interval_and_it_is_said(run, tmp_path):

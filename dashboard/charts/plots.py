@@ -82,14 +82,11 @@ def scores(
         [value for value, f in zip(column, f1, strict=True) if not np.isnan(f)] for column in table
     ]
     bars = hv.Bars(tuple(known), "Class", dimensions, label="F1")
-    sure = careful = allowed = np.full((1, 2), np.nan)
+    bounds, cautious = np.full((len(rows), 2), np.nan), np.zeros(len(rows), bool)
     if evaluation.blocks:
-        bounds = evaluation.blocks.bounds
-        cautious = bounds.cautious["f1"][:, None]
-        sure = np.where(cautious, np.nan, bounds.ratios["f1"])
-        careful = np.where(cautious, bounds.ratios["f1"], np.nan)
-    if band:
-        allowed = band.f1("proportional").T
+        found = evaluation.blocks.bounds
+        bounds, cautious = found.ratios["f1"][order], found.cautious["f1"][order]
+    allowed = band.f1("proportional").T[order] if band else np.full((len(rows), 2), np.nan)
     marks = [
         hv.Scatter((rows, values), "Class", name, label=name)
         for name, values in (("Precision", precision), ("Recall", recall))
@@ -97,24 +94,34 @@ def scores(
     style = {"color": BLUE, "fill_alpha": 0.45, "line_color": BLUE, "bar_width": 0.62}
     shown = (
         bars.opts(tools=["hover"], **style)
-        * _ranges(rows, allowed, order).opts(color=GREY, line_width=16, alpha=0.45)
-        * _ranges(rows, sure, order).opts(color=LINES, line_width=3)
-        * _ranges(rows, careful, order).opts(color=LINES, line_width=1.5, line_dash="dashed")
+        * _ranges(rows, allowed).opts(color=GREY, line_width=16, alpha=0.45)
+        * _intervals(rows, bounds, cautious)
         * marks[0].opts(color=ORANGE, marker="triangle", size=9, line_color="black")
         * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
     )
-    dashed = "" if np.isnan(careful).all() else ", dashed if cautious"
-    said = f"F1 (bars), its 95 % interval (lines{dashed}), 0 to 1"
+    said = f"F1 (bars), its 95 % interval ({_lines(cautious)}), 0 to 1"
     return shown.opts(ylabel=said, legend_cols=3, **_LYING)
 
 
-def _ranges(rows: Sequence[str], bounds: np.ndarray, order: Sequence[int]) -> hv.Segments:
-    """From and to of every class that has both, along its row."""
-    if len(bounds) == len(rows):
-        pairs = [(row, *bounds[i]) for row, i in zip(rows, order, strict=True)]
-    else:
-        pairs = []
-    known = [(row, low, row, high) for row, low, high in pairs if not np.isnan(low + high)]
+def _intervals(rows: Sequence[str], bounds: np.ndarray, cautious: np.ndarray) -> hv.Overlay:
+    """Lines along the rows, dashed where an interval is cautious."""
+    drawn, careful = (
+        _ranges(rows, np.where((cautious == which)[:, None], bounds, np.nan))
+        for which in (False, True)
+    )
+    return drawn.opts(color=LINES, line_width=3) * careful.opts(
+        color=LINES, line_width=1.5, line_dash="dashed"
+    )
+
+
+def _lines(cautious: np.ndarray) -> str:
+    return "lines, dashed if cautious" if cautious.any() else "lines"
+
+
+def _ranges(rows: Sequence[str], bounds: np.ndarray) -> hv.Segments:
+    """From and to of every class that has both, (row, 2), along its row."""
+    pairs = [(row, low, row, high) for row, (low, high) in zip(rows, bounds, strict=True)]
+    known = [pair for pair in pairs if not np.isnan(pair[1] + pair[3])]
     # An element without a row would have an axis of numbers, where the others have names.
     return hv.Segments(known or [(rows[0], 0, rows[0], 0)], ["Class", "F1", "to class", "to F1"])
 
@@ -175,19 +182,30 @@ def matrix(evaluation: Evaluation, normalised: bool = True) -> hv.Overlay:
 
 
 def differences(comparison: Comparison) -> hv.Overlay:
-    """F1 of both runs for every class, joined by a line: how far and which way it moved."""
-    rows = [row for row in comparison.deltas if row["f1"] is not None]
-    labels = [f"{row['id']} {_short(row['name'])}" for row in rows] or [" "]
-    first = [row["f1_a"] for row in rows] or [np.nan]
-    second = [row["f1_b"] for row in rows] or [np.nan]
-    segments = hv.Segments((labels, first, labels, second), ["Class", "F1", "to class", "to F1"])
-    a = hv.Scatter((labels, first), "Class", "F1", label="A")
-    b = hv.Scatter((labels, second), "Class", "F1", label="B")
+    """F1 of both runs for every class, joined by a line: how far and which way it moved.
+
+    Around that of B, the interval of the difference: it reaches A if there may be none.
+    """
+    moved = [row for row in comparison.deltas if row["f1"] is not None]
+    rows = [f"{row['id']} {_short(row['name'])}" for row in moved] or [" "]
+    first = np.array([row["f1_a"] for row in moved] or [np.nan])
+    second = [row["f1_b"] for row in moved] or [np.nan]
+    none = np.nan, np.nan
+    bounds = np.array([row.get("f1_ci") or none for row in moved] or [none])
+    cautious = np.array(["f1" in row.get("cautious", ()) for row in moved] or [False])
+    segments = hv.Segments((rows, first, rows, second), ["Class", "F1", "to class", "to F1"])
+    a = hv.Scatter((rows, first), "Class", "F1", label="A")
+    b = hv.Scatter((rows, second), "Class", "F1", label="B")
     return (
-        segments.opts(color=GREY, line_width=3)
+        segments.opts(color=GREY, line_width=8, alpha=0.6)
+        * _intervals(rows, np.clip(first[:, None] + bounds, 0, 1), cautious)
         * a.opts(color=BLUE, marker="circle", size=10, tools=["hover"])
         * b.opts(color=ORANGE, marker="diamond", size=13, tools=["hover"], line_color="black")
-    ).opts(ylabel="F1 of A (circle) and of B (diamond), 0 to 1", legend_cols=2, **_LYING)
+    ).opts(
+        ylabel=f"F1, 95 % interval of the change from A ({_lines(cautious)}), 0 to 1",
+        legend_cols=2,
+        **_LYING,
+    )
 
 
 def _order(evaluation: Evaluation, by: str) -> list[int]:
