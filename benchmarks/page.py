@@ -157,7 +157,7 @@ def main(height: int, width: int, rounds: int, chromium: str) -> None:
             )
             click.echo(f"{'gesture':26}{'felt ms':>9}{'slowest':>9}{'server cpu ms':>15}")
             for base in ("True colour", "None"):
-                page.goto(f"{url}?base={base}")
+                page.goto(f"{url}?image={base}")
                 ready(page)
                 for name, kind, gesture in (("zoom", "wheel", wheel), ("pan", "pointerup", drag)):
                     rows = [_one(page, server, kind, lambda g=gesture: g(page), 1)
