@@ -46,6 +46,11 @@ class BlockMap:
         """(block,) share of the scored pixels on which map and reference agree, 0..1."""
         return ratio(self.right, self.scored)
 
+    def at(self, x: float, y: float) -> int | None:
+        """The place in the arrays of the block at a point in the CRS of the map; None outside."""
+        found = np.flatnonzero(shapely.contains_xy(self.outlines, x, y))
+        return int(found[0]) if found.size else None
+
     @classmethod
     def of(cls, blocks: SpatialBlocks, grid: GeoBox, most: int | None = None) -> Self:
         """The blocks of a map on its grid.

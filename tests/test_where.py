@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from loops import finish
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry
+from shapely.geometry import box
 
 from dashboard import catalog
 from dashboard.charts import where
 from dashboard.charts.where import Where
+from dashboard.state import State
 from lulc.blockmap import BlockMap
 from lulc.evaluation import evaluation_path
 from lulc.scores import Evaluation
@@ -86,7 +89,7 @@ def test_what_is_said_names_the_blocks_and_the_source(scored):
 
 def test_nothing_is_drawn_before_the_panel_is_opened(scored):
     async def visit() -> tuple[object, object]:
-        shown = Where()
+        shown = Where(State())
         await shown.show(*scored)
         before = shown.chart.pane.object
         shown.panel.active = [0]
@@ -95,6 +98,24 @@ def test_nothing_is_drawn_before_the_panel_is_opened(scored):
 
     closed, opened = finish(visit())
     assert closed is None and opened is not None
+
+
+def test_a_click_on_a_block_goes_to_its_disagreement_on_the_map(scored):
+    evaluation, run = scored
+    state = State(place="Scores")
+    shown = Where(state)
+    shown.panel.active = [0]
+    finish(shown.show(evaluation, run))
+    found, _ = where.prepared(evaluation, run)
+    outline = found.outlines[-1]
+    far = run.grid.boundingbox.left - 1e4, run.grid.boundingbox.top
+    shown.visit(*far)
+    assert state.place == "Scores" and state.extent is None
+    shown.visit(outline.centroid.x, outline.centroid.y)
+    assert (state.place, state.overlay) == ("Explore", "Disagreement")
+    there = Geometry(box(*state.extent), "EPSG:4326").to_crs(run.grid.crs).geom
+    assert there.buffer(1).contains(outline)
+    assert there.area < 1.2 * outline.area
 
 
 def test_geoviews_is_imported_when_it_is_needed_only():

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import panel_material_ui as pmui
+from bokeh.events import Tap
+from odc.geo.geom import Geometry
 
 from dashboard.charts import plots
 from dashboard.help import about
 from dashboard.newest import Newest
+from dashboard.state import State
 from dashboard.ties import SIMULATED, alert, say, sentence, words
 from lulc.blockmap import BlockMap
 from lulc.errors import LulcError
@@ -23,13 +26,15 @@ MOST = 300
 
 
 class Where:
-    """Draws the blocks of an evaluation once its panel is opened."""
+    """Draws the blocks of an evaluation once its panel is opened; a click on one goes there."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._shown: tuple[BlockMap, Run] | None = None
         self._wanted: tuple[Evaluation, Run] | None = None
         self._drawn: tuple[Evaluation, Run] | None = None
         self._newest = Newest(self._draw)
-        self.chart = plots.Chart(_blocks, plots.TALL, margin=(0, 10))
+        self.chart = plots.Chart(_blocks, plots.TALL, tapped=self._tapped, margin=(0, 10))
         self.said, self.told = alert(), words()
         self.panel = pmui.Accordion(
             (
@@ -72,8 +77,26 @@ class Where:
         self._drawn = wanted
         say(self.said, "")
         self.chart.pane.visible = True
+        self._shown = found, wanted[1]
         await self.chart.show(found, wanted[1].grid, flat)
         self.told.object = told(found, *wanted)
+
+    def _tapped(self, event: Tap) -> None:
+        if self._shown is not None and event.x is not None and event.y is not None:
+            self.visit(float(event.x), float(event.y))
+
+    def visit(self, x: float, y: float) -> None:
+        """Look at the disagreement in the block at a place of the scene's CRS, on Explore."""
+        if self._shown is None:
+            return
+        found, run = self._shown
+        block = found.at(x, y)
+        if block is not None:
+            ground = Geometry(found.outlines[block], run.grid.crs).to_crs("EPSG:4326")
+            self.state.param.update(
+                extent=tuple(round(side, 6) for side in ground.boundingbox),
+                overlay="Disagreement", place="Explore",
+            )  # fmt: skip
 
 
 def prepared(evaluation: Evaluation, run: Run) -> tuple[BlockMap, Any]:
@@ -111,7 +134,7 @@ def told(found: BlockMap, evaluation: Evaluation, run: Run) -> str:
     source = Path(str((evaluation.reference or {}).get("path", "?"))).name
     lines = [
         f"{what}. Map and reference agree on {mean} of all scored pixels{part}; on {least} to "
-        f"{most} of a block's.",
+        f"{most} of a block's. Click a block to see on Explore where they differ.",
         f"Source: {source} ({evaluation.codes}) and the map of {run.id}, in the scene's CRS "
         f"({str(run.grid.crs)[:40]})." + (f" {SIMULATED}." if run.simulated else ""),
     ]

@@ -67,7 +67,7 @@ class Scores:
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
         self.evidence = Evidence()
-        self.where = Where()
+        self.where = Where(state)
         self.suspicion = Suspicion(state, shelf)
         left = pmui.Column(
             pmui.Row(about("F1 of each class", "f1"), self.by, self.right),
