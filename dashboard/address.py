@@ -116,8 +116,8 @@ def _text(value: Any) -> str:
 
 
 def _digits(number: float) -> str:
-    """A tenth of a metre of a degree, and no more digits than it takes."""
-    return f"{number:.6f}".rstrip("0").rstrip(".")
+    """A tenth of a metre in degrees, a centimetre in metres, and no more digits than it takes."""
+    return f"{number:.{6 if abs(number) < 1000 else 2}f}".rstrip("0").rstrip(".")
 
 
 def _value(kind: param.Parameter, text: str) -> Any:

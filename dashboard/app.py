@@ -27,8 +27,10 @@ from dashboard.theme import Theme
 
 #: What the address of the page remembers: parameter and its name there.
 IN_ADDRESS = {
-    "place": "page", "scene": "scene", "run": "run", "other": "with", "overlay": "layer",
-    "class_id": "class", "base": "image", "reference": "reference", "codes": "codes",
+    "place": "page", "scene": "scene", "region_mode": "region", "region_name": "named",
+    "corners": "corners", "typed": "typed", "typed_crs": "crs",
+    "run": "run", "other": "with", "overlay": "layer", "class_id": "class", "base": "image",
+    "below": "below", "above": "above", "reference": "reference", "codes": "codes",
     "level": "level", "bands": "bands", "scale": "scale", "offset": "offset",
     "extent": "view", "look": "look", "threshold": "from", "trio": "rgb", "order": "order",
     "triple": "composite", "scheme": "colours", "by": "sorted", "hidden": "hidden",

@@ -40,12 +40,16 @@ class State(param.Parameterized):
 
     region_mode: Any = param.Selector(default=WHOLE, objects=[WHOLE, NAMED, BOX, POLYGON, TYPED])
     region_name = param.String(doc="Name of the region in the workspace.")
-    corners = param.List(default=[], doc="Corners (x, y) drawn on the map, EPSG:3857.")
+    corners = param.List(
+        default=[], item_type=tuple, doc="Corners (x, y) drawn on the map, EPSG:3857."
+    )
     typed = param.String(doc="Four numbers: west south east north.")
     typed_crs = param.String(default="EPSG:4326", doc="Their CRS.")
 
     base = param.String(default="True colour", doc="The composite below.")
     overlay = param.String(default="Classes", doc="What lies over it.")
+    below = param.Number(default=1.0, bounds=(0, 1), doc="Opacity of the composite below.")
+    above = param.Number(default=0.75, bounds=(0, 1), doc="Opacity of what lies over it.")
     bare = param.Boolean(default=False, doc="Whether the layer above is lifted for a moment.")
     class_id = param.Integer(default=1, doc="The class whose activation is shown.")
 

@@ -20,7 +20,7 @@ from dashboard.mapping import extent, warp
 from dashboard.mapping.warp import View
 from dashboard.painting import masks
 from dashboard.painting.masks import ACTIVATION, MASK, TRIO, Wanted
-from dashboard.state import State
+from dashboard.state import POLYGON, State
 from lulc.activations import Activations
 from lulc.errors import LulcError
 from lulc.evaluation import evaluate_labels
@@ -248,7 +248,8 @@ def test_an_address_gives_back_the_state_it_was_made_from():
         place="Activations", scene="Kaakko & co", run="r=1", class_id=7, threshold=0.35,
         extent=(28.1, 60.5, 28.2, 60.625), trio=(13, 5, 7), spot=(28.15, 60.6), look=TRIO,
         hidden=["Built-up areas, sparse", "Fields"], pins=[(28.1, 60.5), (28.123457, -1.0)],
-        codes="clc-fi", bands="B02,B03", scale=2.75e-5, offset=-0.2,
+        codes="clc-fi", bands="B02,B03", scale=2.75e-5, offset=-0.2, below=0.5, above=0.0,
+        region_mode=POLYGON, corners=[(3128412.25, 8512345.1), (3129000.0, 8512345.1), (0.5, 7.0)],
     )  # fmt: skip
     other = State()
     other.param.update(**address.read(address.query(state, IN_ADDRESS), other, IN_ADDRESS))
@@ -266,7 +267,8 @@ def test_an_address_is_short_and_can_be_read():
 @pytest.mark.parametrize(
     "typed",
     ["page=Nowhere", "class=many", "view=1,2", "view=a,b,c,d", "from=7", "rgb=1,2,3,4", "at=1",
-     "view=1,nan,2,3", "scale=inf", "scale=x", "pins=1", "pins=1,2;3", "pins=1,nan", "pins="],
+     "view=1,nan,2,3", "scale=inf", "scale=x", "pins=1", "pins=1,2;3", "pins=1,nan", "pins=",
+     "corners=1", "region=Moon", "above=2"],
 )  # fmt: skip
 def test_what_someone_typed_wrong_is_passed_over(typed):
     state = State()

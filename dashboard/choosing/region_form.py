@@ -95,8 +95,13 @@ class RegionForm:
 
     def _lists(self, *_: Any) -> None:
         choose(self.scene, self.shelf.scenes, self.state.scene)
-        choose(self.region, self.shelf.regions, self.state.region_name)
         self.all.visible = len(self.shelf.scenes) > 1
+        self._named()
+
+    def _named(self) -> None:
+        """Offer the named regions, the first of which is chosen only if one is wanted."""
+        if self.state.region_mode == NAMED:
+            choose(self.region, self.shelf.regions, self.state.region_name)
         self.region.visible = self.state.region_mode == NAMED and bool(self.shelf.regions)
 
     def _coordinates(self, scene: Scene | None) -> None:
@@ -110,7 +115,7 @@ class RegionForm:
 
     def _show(self, *_: Any) -> None:
         mode = self.state.region_mode
-        self.region.visible = mode == NAMED and bool(self.shelf.regions)
+        self._named()
         self.upload.visible = self.kinds.visible = mode == NAMED
         self.typed.visible = self.crs.visible = mode == TYPED
         self.gesture.visible = mode in _GESTURES

@@ -31,8 +31,8 @@ class LayerForm:
         self.overlay = tie(select("Layer above", options=list(layers.OVERLAYS)), state, "overlay")
         self.activation = tie(select("Class", options={}), state, "class_id")
         self.opacities = [
-            _opacity("Opacity of the image", 1, canvas.base.glyph),
-            _opacity("Opacity of the layer", 0.75, canvas.overlay.glyph),
+            _opacity("Opacity of the image", state, "below", canvas.base.glyph),
+            _opacity("Opacity of the layer", state, "above", canvas.overlay.glyph),
         ]
         self.basemap = tie(
             pmui.Switch(label="Basemap (online)", size="small", margin=(2, 10)), state, "basemap"
@@ -106,12 +106,16 @@ class LayerForm:
         self.answer.object = self.canvas.basemap.said
 
 
-def _opacity(label: str, value: float, glyph: Any) -> pmui.FloatSlider:
+def _opacity(label: str, state: State, name: str, glyph: Any) -> pmui.FloatSlider:
     """A slider for how much of what a glyph draws is seen."""
+
+    def show(*_: Any) -> None:
+        glyph.global_alpha = getattr(state, name)
+
+    state.param.watch(show, name)
+    show()
     slider = pmui.FloatSlider(
-        label=label, start=0, end=1, step=0.05, value=value,
+        label=label, start=0, end=1, step=0.05,
         sizing_mode="stretch_width", size="small", margin=(4, 14),
     )  # fmt: skip
-    glyph.global_alpha = value
-    slider.param.watch(lambda event: setattr(glyph, "global_alpha", event.new), "value")
-    return slider
+    return tie(slider, state, name)
