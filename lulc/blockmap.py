@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import ceil
 from typing import Self
@@ -30,16 +31,24 @@ class BlockMap:
 
     outlines: NDArray[np.object_]
     """(block,) polygons in the CRS of the map; the last of a row or column may be smaller."""
-    scored: NDArray[np.int64]
-    """(block,) pixels that were scored."""
-    right: NDArray[np.int64]
-    """(block,) those on which map and reference agree."""
+    matrices: NDArray[np.int64]
+    """(block, n, n) pixel counts; rows are the reference, columns the map."""
     area: NDArray[np.float64]
     """(block,) square kilometres of the scored pixels."""
     side: float
     """Of a block in metres."""
     joined: int
     """How many of the blocks that intervals are drawn from a side of one of these has."""
+
+    @cached_property
+    def scored(self) -> NDArray[np.int64]:
+        """(block,) pixels that were scored."""
+        return self.matrices.sum(axis=(1, 2))
+
+    @cached_property
+    def right(self) -> NDArray[np.int64]:
+        """(block,) those on which map and reference agree."""
+        return np.trace(self.matrices, axis1=1, axis2=2)
 
     @property
     def agreement(self) -> NDArray[np.float64]:
@@ -50,6 +59,18 @@ class BlockMap:
         """The place in the arrays of the block at a point in the CRS of the map; None outside."""
         found = np.flatnonzero(shapely.contains_xy(self.outlines, x, y))
         return int(found[0]) if found.size else None
+
+    def worst(self, number: int) -> list[int]:
+        """The places in the arrays of the blocks with most pixels that differ, those first."""
+        wrong = self.scored - self.right
+        order = np.argsort(-wrong, kind="stable")
+        return [int(block) for block in order[:number] if wrong[block]]
+
+    def confused(self, block: int) -> tuple[int, int, int]:
+        """What a block most often has wrong: row and column of the matrix, and how many pixels."""
+        wrong = self.matrices[block] * ~np.eye(self.matrices.shape[1], dtype=bool)
+        row, column = divmod(int(wrong.argmax()), len(wrong))
+        return row, column, int(wrong[row, column])
 
     @classmethod
     def of(cls, blocks: SpatialBlocks, grid: GeoBox, most: int | None = None) -> Self:
@@ -80,16 +101,9 @@ class BlockMap:
         matrices = sheet.joined(side)
         scored = matrices.sum(axis=(1, 2))
         kept = scored > 0
-        pixel = np.prod(pixel_metres(grid)) / 1e6
         outlines = _outlines(grid, times * tall, times * wide)
-        return cls(
-            outlines[kept],
-            scored[kept],
-            np.trace(matrices, axis1=1, axis2=2)[kept],
-            scored[kept] * pixel,
-            side,
-            joined,
-        )
+        area = scored * np.prod(pixel_metres(grid)) / 1e6
+        return cls(outlines[kept], matrices[kept], area[kept], side, joined)
 
 
 def _outlines(grid: GeoBox, tall: int, wide: int) -> NDArray[np.object_]:

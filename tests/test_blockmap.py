@@ -75,6 +75,14 @@ def test_more_than_can_be_shown_are_joined():
     assert few.scored.sum() == found.pixels.scored
 
 
+def test_the_worst_blocks_are_those_with_most_wrong_pixels():
+    matrices = np.array([[[9, 1], [0, 0]], [[90, 2], [5, 3]], [[1, 0], [0, 1]], [[0, 6], [1, 0]]])
+    outlines = np.array([shapely.box(i, 0, i + 1, 1) for i in range(4)], object)
+    found = BlockMap(outlines, matrices, np.ones(4), 10.0, 1)
+    assert found.worst(2) == [1, 3] and found.worst(9) == [1, 3, 0]
+    assert found.confused(1) == (1, 0, 5) and found.confused(3) == (0, 1, 6)
+
+
 def test_blocks_of_another_map_are_refused():
     _, found = counted(60, 50, None)
     with pytest.raises(ReferenceDataError, match="score it again"):

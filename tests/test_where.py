@@ -73,7 +73,7 @@ def test_degrees_and_metres_are_as_long_both_ways(scored):
 
 def one_block(grid: GeoBox) -> BlockMap:
     outlines = np.array([grid.extent.geom], object)
-    return BlockMap(outlines, np.array([10]), np.array([9]), np.array([0.1]), 960.0, 1)
+    return BlockMap(outlines, np.array([[[5, 1], [0, 4]]]), np.array([0.1]), 960.0, 1)
 
 
 def test_what_is_said_names_the_blocks_and_the_source(scored):
@@ -100,12 +100,17 @@ def test_nothing_is_drawn_before_the_panel_is_opened(scored):
     assert closed is None and opened is not None
 
 
+async def opened(state: State, *scored) -> Where:
+    shown = Where(state)
+    shown.panel.active = [0]
+    await shown.show(*scored)
+    return shown
+
+
 def test_a_click_on_a_block_goes_to_its_disagreement_on_the_map(scored):
     evaluation, run = scored
     state = State(place="Scores")
-    shown = Where(state)
-    shown.panel.active = [0]
-    finish(shown.show(evaluation, run))
+    shown = finish(opened(state, evaluation, run))
     found, _ = where.prepared(evaluation, run)
     outline = found.outlines[-1]
     far = run.grid.boundingbox.left - 1e4, run.grid.boundingbox.top
@@ -116,6 +121,24 @@ def test_a_click_on_a_block_goes_to_its_disagreement_on_the_map(scored):
     there = Geometry(box(*state.extent), "EPSG:4326").to_crs(run.grid.crs).geom
     assert there.buffer(1).contains(outline)
     assert there.area < 1.2 * outline.area
+
+
+def test_the_worst_blocks_are_listed_and_lead_there_too(scored):
+    evaluation, run = scored
+    state = State(place="Scores")
+    shown = finish(opened(state, evaluation, run))
+    found, _ = where.prepared(evaluation, run)
+    worst = found.worst(where.WORST)
+    listed = [button for button in shown.worst if button.visible]
+    assert len(listed) == len(worst)
+    row, column, _ = found.confused(worst[0])
+    there, mapped = evaluation.groups[row].name, evaluation.groups[column].name
+    assert listed[0].label.endswith(f"{there}, mapped as {mapped}")
+    assert listed[0].label.startswith(f"{(1 - found.agreement[worst[0]]) * 100:.0f} % of ")
+    shown._go(0)
+    assert (state.place, state.overlay) == ("Explore", "Disagreement")
+    place = Geometry(box(*state.extent), "EPSG:4326").to_crs(run.grid.crs).geom
+    assert place.buffer(1).contains(found.outlines[worst[0]])
 
 
 def test_geoviews_is_imported_when_it_is_needed_only():

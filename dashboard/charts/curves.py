@@ -7,7 +7,7 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 
-from dashboard.charts.plots import SQUARE
+from dashboard.charts.chart import SQUARE
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
 from lulc.boundary import EDGES, INTERIOR, Boundary
 from lulc.histograms import Histograms

@@ -8,6 +8,7 @@ from typing import Any
 import panel_material_ui as pmui
 
 from dashboard.charts import curves, plots
+from dashboard.charts.chart import SQUARE, Chart
 from dashboard.help import about
 from dashboard.ties import choose, heading, select, words
 from lulc.boundary import Boundary
@@ -29,12 +30,12 @@ class Evidence:
         self.group = select("Class", width=330)
         self.said = words()
         self.charts = {
-            "Is an activation a probability?": plots.Chart(curves.reliability, plots.SQUARE),
-            "What would another threshold give?": plots.Chart(curves.thresholds, plots.SQUARE),
-            "How well is the class ranked?": plots.Chart(curves.precision_recall, plots.SQUARE),
+            "Is an activation a probability?": Chart(curves.reliability, SQUARE),
+            "What would another threshold give?": Chart(curves.thresholds, SQUARE),
+            "How well is the class ranked?": Chart(curves.precision_recall, SQUARE),
         }
         self.activations = _columns(self.charts)
-        self.distance = plots.Chart(curves.boundary, plots.SQUARE)
+        self.distance = Chart(curves.boundary, SQUARE)
         [self.edges] = _columns({"Is it wrong, or only near a boundary?": self.distance})
         self.panel = pmui.Column(
             pmui.Row(about("What lies behind the scores", "evidence"), self.group),
@@ -74,7 +75,7 @@ class Evidence:
                 await chart.show(found, group)
 
 
-def _columns(charts: Mapping[str, plots.Chart]) -> list[pmui.Column]:
+def _columns(charts: Mapping[str, Chart]) -> list[pmui.Column]:
     return [pmui.Column(heading(text), chart.pane, **_PART) for text, chart in charts.items()]
 
 

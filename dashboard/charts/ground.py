@@ -85,8 +85,8 @@ def blocks(found: BlockMap, grid: GeoBox, flat: Flat) -> geoviews.Polygons:
 def rehearse() -> None:
     """Draw a block that nobody sees: the first drawing takes longer than the others."""
     grid = GeoBox((1, 1), Affine(10, 0, 0, 0, -10, 0), "EPSG:3857")
-    counts = np.ones(1, int)
-    block = BlockMap(np.array([grid.extent.geom], object), counts, counts, np.ones(1), 10, 1)
+    outlines = np.array([grid.extent.geom], object)
+    block = BlockMap(outlines, np.ones((1, 1, 1), int), np.ones(1), 10, 1)
     hv.render(blocks(block, grid, Flat(grid)), backend="bokeh")
 
 

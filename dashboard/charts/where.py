@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,22 @@ import panel_material_ui as pmui
 from bokeh.events import Tap
 from odc.geo.geom import Geometry
 
-from dashboard.charts import plots
+from dashboard.charts.chart import TALL, Chart
 from dashboard.help import about
 from dashboard.newest import Newest
 from dashboard.state import State
 from dashboard.ties import SIMULATED, alert, say, sentence, words
 from lulc.blockmap import BlockMap
 from lulc.errors import LulcError
+from lulc.grouping import Group
 from lulc.runs import Run
 from lulc.scores import Evaluation
 
 #: Blocks that are drawn at most: more would hold the event loop up.
 MOST = 300
+
+#: Blocks that are listed beside the map.
+WORST = 5
 
 
 class Where:
@@ -34,14 +40,23 @@ class Where:
         self._wanted: tuple[Evaluation, Run] | None = None
         self._drawn: tuple[Evaluation, Run] | None = None
         self._newest = Newest(self._draw)
-        self.chart = plots.Chart(_blocks, plots.TALL, tapped=self._tapped, margin=(0, 10))
+        self.chart = Chart(_blocks, TALL, tapped=self._tapped, margin=(0, 10))
+        self.chart.pane.sizing_mode = None
         self.said, self.told = alert(), words()
+        self.worst = [_button(partial(self._go, place)) for place in range(WORST)]
+        self._blocks: list[int] = []
+        self.beside = pmui.Column(
+            words(object="<small><b>Where most pixels differ</b></small>"),
+            *self.worst,
+            width=420,
+            margin=(10, 10),
+        )
         self.panel = pmui.Accordion(
             (
                 "Where the map is right",
                 pmui.Column(
                     about("Agreement by block of ground", "where"),
-                    self.said, self.chart.pane, self.told,
+                    self.said, pmui.FlexBox(self.chart.pane, self.beside), self.told,
                     sizing_mode="stretch_width",
                 ),
             ),
@@ -68,7 +83,7 @@ class Where:
         try:
             found, flat = await asyncio.to_thread(prepared, *wanted)
         except LulcError as error:
-            self.chart.pane.visible = False
+            self.chart.pane.visible = self.beside.visible = False
             self.told.object = ""
             say(self.said, sentence(str(error)), "warning")
             return
@@ -79,7 +94,21 @@ class Where:
         self.chart.pane.visible = True
         self._shown = found, wanted[1]
         await self.chart.show(found, wanted[1].grid, flat)
+        self._list(found, wanted[0].groups)
         self.told.object = told(found, *wanted)
+
+    def _list(self, found: BlockMap, groups: Sequence[Group]) -> None:
+        self._blocks = found.worst(WORST)
+        self.beside.visible = bool(self._blocks)
+        for place, button in enumerate(self.worst):
+            button.visible = place < len(self._blocks)
+            if button.visible:
+                button.label = listed(found, self._blocks[place], groups)
+
+    def _go(self, place: int) -> None:
+        if self._shown is not None and place < len(self._blocks):
+            inside = self._shown[0].outlines[self._blocks[place]].representative_point()
+            self.visit(inside.x, inside.y)
 
     def _tapped(self, event: Tap) -> None:
         if self._shown is not None and event.x is not None and event.y is not None:
@@ -97,6 +126,23 @@ class Where:
                 extent=tuple(round(side, 6) for side in ground.boundingbox),
                 overlay="Disagreement", place="Explore",
             )  # fmt: skip
+
+
+def _button(go: Callable[[], None]) -> pmui.Button:
+    return pmui.Button(
+        variant="text", size="small", sizing_mode="stretch_width", margin=0,
+        on_click=lambda _: go(), sx={"justifyContent": "flex-start", "textAlign": "left"},
+    )  # fmt: skip
+
+
+def listed(found: BlockMap, block: int, groups: Sequence[Group]) -> str:
+    """A block in words: how much of it differs, and what is confused most often."""
+    wrong = int(found.scored[block] - found.right[block])
+    row, column, pixels = found.confused(block)
+    return (
+        f"{1 - found.agreement[block]:.0%} of {found.area[block]:.1f} km² differ; "
+        f"{pixels / wrong:.0%} of that is {groups[row].name}, mapped as {groups[column].name}"
+    ).replace("%", " %")
 
 
 def prepared(evaluation: Evaluation, run: Run) -> tuple[BlockMap, Any]:

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 
 from dashboard import catalog
 from dashboard.charts import plots
+from dashboard.charts.chart import TALL, Chart
 from dashboard.help import about
 from dashboard.mapping import warp
 from dashboard.mapping.canvas import Canvas, link
@@ -47,7 +48,7 @@ class Compare:
         self.legend = LegendView(state)
         self.titles = words(), words()
         self.summary, self.notes = words(), words()
-        self.chart = plots.Chart(plots.differences, plots.TALL)
+        self.chart = Chart(plots.differences, TALL)
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.maps = pmui.Row(
             *(

@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.charts import plots
+from dashboard.charts.chart import TALL, Chart
 from dashboard.charts.evidence import Evidence
 from dashboard.charts.suspicion import Suspicion
 from dashboard.charts.telling import summary, told
@@ -62,8 +63,8 @@ class Scores:
         self.said = alert()
         self.simulated = words(styles={"font-weight": "600"})
         self.summary = words()
-        self.bars = plots.Chart(plots.scores, plots.TALL, margin=(0, 10))
-        self.matrix = plots.Chart(plots.matrix, plots.TALL, margin=(0, 10))
+        self.bars = Chart(plots.scores, TALL, margin=(0, 10))
+        self.matrix = Chart(plots.matrix, TALL, margin=(0, 10))
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.notes = words()
         self.evidence = Evidence()
