@@ -80,6 +80,8 @@ class Strip:
     """`lulc.leakage.UNSEEN`, `BUFFER` or `SEEN`; None where the model does not tell."""
     slab: Strip | None = None
     """The rows that it was read with, which hold its margin."""
+    core: Window | None = None
+    """Of a slab: what lies within its margin."""
 
     @cached_property
     def reference(self) -> NDArray[np.int16]:
@@ -111,12 +113,23 @@ class Strip:
 
     @cached_property
     def stored(self) -> NDArray[Any]:
-        """Activations as they are in the file, (class, y, x); read once for a whole slab."""
-        if self.slab is not None:
-            return self.slab.stored[:, *_within(self.window, self.slab.window)]
+        """Activations as they are in the file, (class, y, x).
+
+        Read once for a whole slab, but for its margin, which lies in other blocks of the file.
+        """
+        core = self.slab.core if self.slab else None
+        if self.slab and core and _covers(core, self.window):
+            return self.slab._core_stored[:, *_within(self.window, core)]
+        return self._read_stored(self.window)
+
+    @cached_property
+    def _core_stored(self) -> NDArray[Any]:
+        return self._read_stored(self.core or self.window)
+
+    def _read_stored(self, window: Window) -> NDArray[Any]:
         if self.strips.activations is None:
             raise ReferenceDataError("expected a run with activations, got a map of classes only")
-        return self.strips.activations.stored(self.window)
+        return self.strips.activations.stored(window)
 
     def around(self, margin: int) -> Strip:
         """The strip with a margin on all four sides, less at the edges of the map.
@@ -205,12 +218,15 @@ class Strips:
             for begin in range(0, width, across):
                 end = min(width, begin + across)
                 left, right = max(0, begin - margin), min(width, end + margin)
-                slab = self._slab(Window(left, above, right - left, below - above))
+                slab = self._slab(
+                    Window(left, above, right - left, below - above),
+                    Window(begin, top, end - begin, bottom - top),
+                )
                 for row, column in product(range(top, bottom, rows), range(begin, end, columns)):
                     size = min(columns, end - column), min(rows, bottom - row)
                     yield slab.part(Window(column, row, *size))
 
-    def _slab(self, window: Window) -> Strip:
+    def _slab(self, window: Window, core: Window) -> Strip:
         mask = self.mask
         return Strip(
             self,
@@ -219,7 +235,14 @@ class Strips:
             self.prediction.read(window),
             None if mask is None else mask.read(window) != mask.legend.nodata,
             None if self.zones is None else self.zones.read(window),
+            core=core,
         )
+
+
+def _covers(whole: Window, part: Window) -> bool:
+    (top, bottom), (left, right) = whole.toranges()
+    (first, last), (begin, end) = part.toranges()
+    return top <= first and last <= bottom and left <= begin and end <= right
 
 
 def _within(inner: Window, outer: Window) -> tuple[slice, slice]:

@@ -182,6 +182,15 @@ def test_a_slab_is_read_once_from_the_file(tmp_path, monkeypatch):
     strips = strips_of(tmp_path / "map.tif")
     number = sum(strip.stored[0].size == strip.activations()[0].size for strip in strips.read(3))
     assert (number, len(read)) == (13, 3)
+    assert sum(window.width * window.height for window in read) == SHAPE[0] * SHAPE[1]
+
+
+@pytest.mark.usefixtures("small_strips")
+def test_activations_of_a_margin_are_read_where_they_are_asked_for(tmp_path):
+    bands, _ = map_file(tmp_path / "map.tif")
+    for strip in strips_of(tmp_path / "map.tif").read(3):
+        around = strip.around(3)
+        assert (around.stored == bands[(slice(1, None), *around.window.toslices())]).all()
 
 
 @pytest.mark.usefixtures("small_strips")
