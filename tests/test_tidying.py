@@ -14,13 +14,15 @@ from dashboard.tidying import Tidying
 
 @pytest.fixture
 def server(monkeypatch):
-    """A made-up clock, processor time and counter of the collector: change them, then `look`."""
+    """A made-up clock, processor time and counter of the collector, at which `Tidying` looks."""
 
     class Server:
         now, worked, younger, collected = 0.0, 0.0, 0, 0
 
-        def passes(self, seconds: float, working: float) -> None:
-            self.now, self.worked = self.now + seconds, self.worked + working
+        def second(self, working: float) -> None:
+            """Let one pass, of which the server worked so much."""
+            self.now, self.worked = self.now + 1, self.worked + working
+            self.tidying.look()
 
         def collect(self) -> None:
             self.collected, self.younger = self.collected + 1, 0
@@ -30,32 +32,26 @@ def server(monkeypatch):
     monkeypatch.setattr(time, "process_time", lambda: made.worked)
     monkeypatch.setattr(gc, "get_count", lambda: (0, 0, made.younger))
     monkeypatch.setattr(gc, "collect", made.collect)
+    made.tidying = Tidying()
     return made
 
 
 def test_garbage_waits_until_the_server_rests(server):
-    tidying = Tidying()
     server.younger = 50
-    server.passes(1, working=0.8)
-    tidying.look()
+    server.second(working=0.8)
     assert server.collected == 0
-    server.passes(1, working=0.01)
-    tidying.look()
+    server.second(working=0.01)
     assert server.collected == 1
 
 
 def test_little_garbage_is_left_alone(server):
-    tidying = Tidying()
     server.younger = 3
-    server.passes(1, working=0)
-    tidying.look()
+    server.second(working=0)
     assert server.collected == 0
 
 
 def test_a_server_that_never_rests_does_not_grow_for_ever(server):
-    tidying = Tidying()
     for _ in range(130):
         server.younger += 20
-        server.passes(1, working=0.9)
-        tidying.look()
+        server.second(working=0.9)
     assert server.collected == 2
