@@ -40,9 +40,8 @@ class Chart:
         **pane: Any,
     ) -> None:
         self._draw, self._height, self._tapped = draw, height, tapped
-        self.pane = pn.pane.Bokeh(
-            sizing_mode="stretch_width", min_height=height, autodispatch=False, **pane
-        )
+        pane = {"sizing_mode": "stretch_width", **pane}
+        self.pane = pn.pane.Bokeh(min_height=height, autodispatch=False, **pane)
 
     async def show(self, *data: Any) -> None:
         """Draw these data; others have their turn before the chart is made, and sent."""

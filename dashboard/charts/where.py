@@ -40,11 +40,9 @@ class Where:
         self._wanted: tuple[Evaluation, Run] | None = None
         self._drawn: tuple[Evaluation, Run] | None = None
         self._newest = Newest(self._draw)
-        self.chart = Chart(_blocks, TALL, tapped=self._tapped, margin=(0, 10))
-        self.chart.pane.sizing_mode = None
+        self.chart = Chart(_blocks, TALL, tapped=self._tapped, sizing_mode=None, margin=(0, 10))
         self.said, self.told = alert(), words()
         self.worst = [_button(partial(self._go, place)) for place in range(WORST)]
-        self._blocks: list[int] = []
         self.beside = pmui.Column(
             words(object="<small><b>Where most pixels differ</b></small>"),
             *self.worst,
@@ -98,17 +96,19 @@ class Where:
         self.told.object = told(found, *wanted)
 
     def _list(self, found: BlockMap, groups: Sequence[Group]) -> None:
-        self._blocks = found.worst(WORST)
-        self.beside.visible = bool(self._blocks)
+        blocks = found.worst(WORST)
+        self.beside.visible = bool(blocks)
         for place, button in enumerate(self.worst):
-            button.visible = place < len(self._blocks)
+            button.visible = place < len(blocks)
             if button.visible:
-                button.label = listed(found, self._blocks[place], groups)
+                button.label = listed(found, blocks[place], groups)
 
     def _go(self, place: int) -> None:
-        if self._shown is not None and place < len(self._blocks):
-            inside = self._shown[0].outlines[self._blocks[place]].representative_point()
-            self.visit(inside.x, inside.y)
+        if self._shown is not None:
+            found, run = self._shown
+            blocks = found.worst(WORST)
+            if place < len(blocks):
+                self._look_at(blocks[place], found, run)
 
     def _tapped(self, event: Tap) -> None:
         if self._shown is not None and event.x is not None and event.y is not None:
@@ -121,11 +121,14 @@ class Where:
         found, run = self._shown
         block = found.at(x, y)
         if block is not None:
-            ground = Geometry(found.outlines[block], run.grid.crs).to_crs("EPSG:4326")
-            self.state.param.update(
-                extent=tuple(round(side, 6) for side in ground.boundingbox),
-                overlay="Disagreement", place="Explore",
-            )  # fmt: skip
+            self._look_at(block, found, run)
+
+    def _look_at(self, block: int, found: BlockMap, run: Run) -> None:
+        ground = Geometry(found.outlines[block], run.grid.crs).to_crs("EPSG:4326")
+        self.state.param.update(
+            extent=tuple(round(side, 6) for side in ground.boundingbox),
+            overlay="Disagreement", place="Explore",
+        )  # fmt: skip
 
 
 def _button(go: Callable[[], None]) -> pmui.Button:
