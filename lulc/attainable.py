@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ from lulc.counts import Counts, defined
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.strips import Strips, Tally
 from lulc.tables import aligned, number
+
+if TYPE_CHECKING:
+    from lulc.blocks import SpatialBlocks
 
 #: The ways of being wrong.
 MODELS = ("symmetric", "proportional")
@@ -115,7 +118,8 @@ class Attainable:
             raise LegendError("bands of other groups or label accuracies cannot be added")
         return type(self)(self.ids, self.labels + other.labels, self.low, self.high)
 
-    def __str__(self) -> str:
+    def text(self, _: SpatialBlocks | None = None, /) -> str:
+        """The band of every group for a terminal."""
         bands = {model: self.f1(model) for model in MODELS}
         rows = [["id", "", *MODELS]]
         rows += [
@@ -138,7 +142,7 @@ class Attainable:
         """(2,): the means over the groups that have labels; NaN where one is undefined."""
         return self.f1(model)[:, self.labels > 0].mean(axis=1) if self.labels.any() else _NEITHER
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
         """The band by group and on average; undefined is None."""
         bands = {model: self.f1(model) for model in MODELS}
         return {

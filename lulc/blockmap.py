@@ -84,7 +84,7 @@ class BlockMap:
         """
         tall, wide = squares(grid)
         shape = ceil(grid.shape.y / tall), ceil(grid.shape.x / wide)
-        if [sheet.matrices.shape[:2] for sheet in blocks.sheets] != [shape]:
+        if [sheet.squares.counts.shape[:2] for sheet in blocks.sheets] != [shape]:
             raise ReferenceDataError(
                 f"expected counts of {shape[0]} x {shape[1]} squares of one map of "
                 f"{grid.shape.y} x {grid.shape.x} pixels, got those of another: score it again"

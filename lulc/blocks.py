@@ -6,7 +6,7 @@ drawn anew in `lulc.bootstrap`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import ceil, inf
@@ -20,7 +20,7 @@ from lulc.bounds import Bounds
 from lulc.counts import defined
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.grouping import Group
-from lulc.squares import Sheet, SheetTally
+from lulc.squares import Sheet, SheetTally, Squares
 from lulc.strips import Strips
 from lulc.units import LEVEL, Units
 
@@ -78,12 +78,28 @@ class SpatialBlocks:
     @cached_property
     def matrices(self) -> NDArray[np.int64]:
         """(block, n, n) pixel counts of the blocks."""
-        return np.concatenate([sheet.joined(self.side) for sheet in self.sheets])
+        return self.joined([sheet.squares for sheet in self.sheets])
+
+    def joined(self, regions: Sequence[Squares]) -> NDArray[np.int64]:
+        """(block, ...): squares of the same regions, with other counts, joined to the blocks.
+
+        Raises:
+            LegendError: squares of other regions.
+        """
+        own = [sheet.squares.counts.shape[:2] for sheet in self.sheets]
+        if [each.counts.shape[:2] for each in regions] != own:
+            raise LegendError("squares of different regions cannot be joined to blocks")
+        pairs = zip(regions, self.sheets, strict=True)
+        return np.concatenate([each.joined(sheet.times(self.side)) for each, sheet in pairs])
+
+    def bounds_of(self, matrices: NDArray[np.int64]) -> Bounds:
+        """The interval of every score of other matrices (block, n, n) of the same blocks."""
+        return intervals(matrices, self.stretch)
 
     @cached_property
     def bounds(self) -> Bounds:
         """The interval of every score."""
-        return intervals(self.matrices, self.stretch)
+        return self.bounds_of(self.matrices)
 
     @property
     def stretch(self) -> float:
@@ -109,7 +125,8 @@ class SpatialBlocks:
         cautious = self.bounds.said([group.name for group in self.groups])
         return (*said, cautious) if cautious else tuple(said)
 
-    def __str__(self) -> str:
+    def text(self, _: SpatialBlocks | None = None, /) -> str:
+        """What the intervals are from, in a sentence."""
         how = "as given" if self.given is not None else f"{LENGTHS:g} correlation lengths of errors"
         return (
             f"Intervals of {LEVEL:.0%}".replace("%", " %")
@@ -133,7 +150,7 @@ class SpatialBlocks:
             raise LegendError("blocks of different pixels cannot be compared")
         return differences(theirs, mine, max(self.sized(side).stretch, other.sized(side).stretch))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
         """How the blocks were chosen, and their counts."""
         return {
             "side": self.side,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, inf
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from lulc.grid import grid_of, pixel_metres
 from lulc.grouping import Group
 from lulc.reference import LabelMap
 from lulc.strips import Strip, Strips
+
+if TYPE_CHECKING:
+    from lulc.blocks import SpatialBlocks
 
 #: Where distance classes begin and end, in pixels of the reference: farther than, up to.
 EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, inf)
@@ -68,7 +71,7 @@ class Boundary:
         """The counts of each distance class, in the order of `EDGES`."""
         return tuple(self._counts(matrix) for matrix in self.matrices)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
         """The interior's scores, and those of every distance class with its counts."""
         total, interior = int(self.matrices.sum()), self.interior
         rows = []
@@ -102,7 +105,8 @@ class Boundary:
         matrices = np.array([row["matrix"] for row in data["curve"]], np.int64)
         return cls(groups, data["pixel"], matrices.reshape(-1, len(groups), len(groups)))
 
-    def __str__(self) -> str:
+    def text(self, _: SpatialBlocks | None = None, /) -> str:
+        """Scores by distance, and F1 of the interior, as tables."""
         head = [
             f"By distance to the nearest boundary of the reference, whose pixel is {self.size:g} m "
             f"(interior: farther than {INTERIOR * self.size:g} m):"

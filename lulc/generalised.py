@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from lulc.grid import pixel_metres
 from lulc.leakage import Leakage
 from lulc.reference import LabelMap
 from lulc.strips import Strips
+
+if TYPE_CHECKING:
+    from lulc.blocks import SpatialBlocks
 
 #: Pixels generalised at once, with a margin of this many sides of a square of the minimum
 #: mapping unit. A map of no more pixels is generalised as a whole.
@@ -83,7 +86,7 @@ class Generalised:
             raise LegendError("maps of different minimum mapping units cannot be added")
         return replace(self, counts=self.counts + other.counts)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
         """The unit, and the scores and counts of the generalised map."""
         return {"mmu": self.mmu, **self.counts.to_dict()}
 
@@ -92,7 +95,8 @@ class Generalised:
         """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError."""
         return cls(data["mmu"], Counts.from_dict(data))
 
-    def __str__(self) -> str:
+    def text(self, _: SpatialBlocks | None = None, /) -> str:
+        """The averages in a sentence."""
         scores = self.counts.to_dict()
         shown = {"accuracy": "accuracy", "macro F1": "macro_f1", "weighted F1": "weighted_f1"}
         said = ", ".join(f"{name} {tables.number(scores[key])}" for name, key in shown.items())

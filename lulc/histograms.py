@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from lulc.ranking import Ranking
 from lulc.reliability import Reliability, brier_loss
 from lulc.strips import Strip, Strips
 from lulc.tables import number
+
+if TYPE_CHECKING:
+    from lulc.blocks import SpatialBlocks
 
 #: Pixels counted at once, small enough for the processor's cache.
 CHUNK = 1 << 16
@@ -67,7 +70,8 @@ class Histograms:
         """Pixels counted."""
         return int(self.mapped_counts.sum())
 
-    def __str__(self) -> str:
+    def text(self, _: SpatialBlocks | None = None, /) -> str:
+        """Calibration and ranking on average, in a sentence."""
         found = [r.average_precision for r in self.rankings if not np.isnan(r.average_precision)]
         mean = sum(found) / len(found) if found else None
         return (
@@ -120,7 +124,7 @@ class Histograms:
     def _members(self) -> NDArray[np.int64]:
         return np.array([len(group.members) for group in self.groups])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
         """Figures, curves and counts as JSON; undefined ratios are None."""
         overall = {
             "brier": defined(self.brier),

@@ -133,7 +133,7 @@ class Evaluation(Counts):
             "notes": list(self.notes),
             "warnings": list(self.warnings),
             "leakage": self.leakage.to_dict() if self.leakage else None,
-            **{name: part.to_dict() for name, part in self.parts.items()},
+            **{name: part.to_dict(self.blocks) for name, part in self.parts.items()},
         }
 
     def _scores(self) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
+from itertools import pairwise
+from math import ceil, prod
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
 from scipy import fft
 
 from lulc.counts import ratio
@@ -32,11 +34,84 @@ UNLIKE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
+class Squares:
+    """What is counted in each square of a region."""
+
+    counts: NDArray[np.integer]
+    """(row, column, ...) pixel counts."""
+
+    def joined(self, times: int) -> NDArray[np.int64]:
+        """(block, ...): squares joined to blocks of so many a side, row by row."""
+        rows, columns, *shape = self.counts.shape
+        down = np.add.reduceat(self.counts, np.arange(0, rows, times), axis=0, dtype=np.int64)
+        both = np.add.reduceat(down, np.arange(0, columns, times), axis=1)
+        return both.reshape(-1, *shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON; what a square has is text, `place:pixels`, places counted row by row."""
+        rows, columns, *shape = self.counts.shape
+        flat = self.counts.reshape(rows * columns, prod(shape))
+        return {
+            "rows": rows,
+            "columns": columns,
+            "counts": [
+                " ".join(f"{place}:{counts[place]}" for place in np.flatnonzero(counts))
+                for counts in flat
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], shape: tuple[int, ...]) -> Self:
+        """The inverse of `to_dict`, with the shape of what a square has.
+
+        Raises KeyError, ValueError, IndexError.
+        """
+        counts = np.zeros((len(data["counts"]), prod(shape)), np.int64)
+        for square, text in zip(counts, data["counts"], strict=True):
+            places, pixels = np.array(text.replace(":", " ").split(), np.int64).reshape(-1, 2).T
+            square[places] = pixels
+        return cls(counts.reshape(data["rows"], data["columns"], *shape))
+
+
+class SquareTally:
+    """Counts `Squares` strip by strip."""
+
+    def __init__(self, grid: GeoBox, shape: tuple[int, ...]) -> None:
+        height, width = grid.shape
+        self.rows, self.columns = squares(grid)
+        self.shape = shape
+        there = ceil(height / self.rows), ceil(width / self.columns), prod(shape)
+        self.counts = np.zeros(there, np.int32)
+
+    def add(self, window: Window, places: NDArray[np.integer], kept: NDArray[np.bool_]) -> None:
+        """Count the pixels of a window.
+
+        Args:
+            places: (y, x), where in what a square has a pixel is counted, row by row.
+            kept: (y, x), which pixels are.
+        """
+        top, left = int(window.row_off), int(window.col_off)
+        bottom, right = top + places.shape[0], left + places.shape[1]
+        across = np.arange(left, right, dtype=np.int32) // self.columns * prod(self.shape)
+        keys = places + across
+        cuts = [top, *range(top + -top % self.rows, bottom, self.rows), bottom]
+        for start, stop in pairwise(cuts):
+            if stop > start:
+                line, inside = self.counts[start // self.rows], slice(start - top, stop - top)
+                found = np.bincount(keys[inside][kept[inside]], minlength=line.size)
+                line += found.reshape(line.shape)
+
+    def result(self) -> Squares:
+        """What was counted."""
+        return Squares(self.counts.reshape(*self.counts.shape[:2], *self.shape))
+
+
+@dataclass(frozen=True, eq=False)
 class Sheet:
     """A region counted in squares, and pairs of pixels of its subsample."""
 
-    matrices: NDArray[np.int64]
-    """(row, column, n, n) pixel counts of the squares."""
+    squares: Squares
+    """(row, column, n, n) confusion matrices."""
     side: float
     """Of a square, in metres."""
     pairs: NDArray[np.int64]
@@ -90,24 +165,16 @@ class Sheet:
 
     def joined(self, side: float) -> NDArray[np.int64]:
         """(block, n, n): squares joined to blocks of at least a side in metres."""
-        times = self.times(side)
-        rows, columns, n, _ = self.matrices.shape
-        down = np.add.reduceat(self.matrices, np.arange(0, rows, times), axis=0)
-        both = np.add.reduceat(down, np.arange(0, columns, times), axis=1)
-        return both.reshape(-1, n, n)
+        return self.squares.joined(self.times(side))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; a square's matrix is text, `place:pixels`, places counted row by row."""
-        rows, columns, n, _ = self.matrices.shape
-        flat = self.matrices.reshape(rows * columns, n * n)
+        """As JSON; the squares' matrices are text, as those of `Squares` are."""
+        found = self.squares.to_dict()
+        matrices = found.pop("counts")
         return {
             "side": self.side,
-            "rows": rows,
-            "columns": columns,
-            "matrices": [
-                " ".join(f"{place}:{counts[place]}" for place in np.flatnonzero(counts))
-                for counts in flat
-            ],
+            **found,
+            "matrices": matrices,
             "step": self.step,
             "pairs": self.pairs.tolist(),
             "both": self.both.tolist(),
@@ -116,14 +183,9 @@ class Sheet:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], groups: int) -> Self:
         """The inverse of `to_dict`. Raises KeyError, ValueError."""
-        shape = data["rows"], data["columns"], groups, groups
-        matrices = np.zeros((len(data["matrices"]), groups * groups), np.int64)
-        for counts, text in zip(matrices, data["matrices"], strict=True):
-            for entry in text.split():
-                place, pixels = entry.split(":")
-                counts[int(place)] = int(pixels)
+        matrices = Squares.from_dict({**data, "counts": data["matrices"]}, (groups, groups))
         pairs, both = (np.array(data[key], np.int64) for key in ("pairs", "both"))
-        return cls(matrices.reshape(shape), data["side"], pairs, both, data["step"])
+        return cls(matrices, data["side"], pairs, both, data["step"])
 
 
 class SheetTally:
@@ -135,30 +197,19 @@ class SheetTally:
         grid = strips.prediction.grid
         height, width = grid.shape
         tall, wide = pixel_metres(grid)
-        self.rows, self.columns = squares(grid)
-        self.side = max(self.rows * tall, self.columns * wide)
+        self.groups = strips.grouping.groups
+        self.squares = SquareTally(grid, (len(self.groups),) * 2)
+        self.side = max(self.squares.rows * tall, self.squares.columns * wide)
         self.step = max(1, ceil((height * width / SAMPLE) ** 0.5))
         self.lag = self.step * (tall * wide) ** 0.5
         self.spacing = self.step * tall, self.step * wide
-        self.groups = strips.grouping.groups
-        shape = ceil(height / self.rows), ceil(width / self.columns), len(self.groups) ** 2
-        self.counts = np.zeros(shape, np.int64)
         self.wrong = np.zeros((ceil(height / self.step), ceil(width / self.step)), bool)
         self.scored = np.zeros_like(self.wrong)
 
     def add(self, strip: Strip) -> None:
         """Count a strip."""
         top, left, kept = int(strip.window.row_off), int(strip.window.col_off), strip.kept
-        n = len(self.groups)
-        pairs = strip.reference.astype(np.int32) * n + strip.prediction
-        across = np.arange(left, left + kept.shape[1], dtype=np.int32) // self.columns * (n * n)
-        places = pairs + across
-        cuts = range(top + -top % self.rows, top + len(kept), self.rows)
-        for start, stop in zip([top, *cuts], [*cuts, top + len(kept)], strict=True):
-            inside = slice(start - top, stop - top)
-            found = np.bincount(places[inside][kept[inside]], minlength=self.counts[0].size)
-            if stop > start:
-                self.counts[start // self.rows] += found.reshape(self.counts[0].shape)
+        self.squares.add(strip.window, strip.pairs, kept)
         sampled = np.s_[-top % self.step :: self.step, -left % self.step :: self.step]
         right = (strip.reference == strip.prediction)[sampled]
         row, column = -(-top // self.step), -(-left // self.step)
@@ -167,10 +218,8 @@ class SheetTally:
 
     def sheet(self) -> Sheet:
         """What was counted."""
-        n = len(self.groups)
         pairs, both = _pairs(self.scored, self.wrong, self.spacing, self.lag)
-        matrices = self.counts.reshape(*self.counts.shape[:2], n, n)
-        return Sheet(matrices, self.side, pairs, both, self.lag)
+        return Sheet(self.squares.result(), self.side, pairs, both, self.lag)
 
 
 def squares(grid: GeoBox) -> tuple[int, int]:

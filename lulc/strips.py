@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from lulc.errors import ReferenceDataError
 from lulc.grouping import Grouping
 from lulc.leakage import UNSEEN, Zones
 from lulc.reference import BLOCK_PIXELS, LabelMap
+
+if TYPE_CHECKING:
+    from lulc.blocks import SpatialBlocks
 
 #: Pixels of a strip: a float32 of every one for 13 classes is 50 MB.
 STRIP_PIXELS = 1 << 20
@@ -41,8 +44,15 @@ class Part(Protocol):
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`; figures are computed anew from the counts."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Counts and figures as JSON; undefined ratios are None."""
+    def to_dict(self, blocks: SpatialBlocks | None = None, /) -> dict[str, Any]:
+        """Counts and figures as JSON; undefined ratios are None.
+
+        Args:
+            blocks: of the same pixels; with them, scores have intervals.
+        """
+
+    def text(self, blocks: SpatialBlocks | None = None, /) -> str:
+        """The figures for a terminal; `blocks` as of `to_dict`."""
 
     def __add__(self, other: Self) -> Self:
         """That of both areas together."""
@@ -94,14 +104,23 @@ class Strip:
         return self.strips.grouping.prediction_lut[self.classes]
 
     @cached_property
+    def pairs(self) -> NDArray[np.int32]:
+        """Where each pixel is in a confusion matrix, row by row, if it is `known`."""
+        n = np.int32(len(self.strips.grouping.groups))
+        return self.reference * n + self.prediction
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Of a group on both sides, and inside the mask."""
+        known = (self.reference >= 0) & (self.prediction >= 0)
+        return known if self.inside is None else known & self.inside
+
+    @cached_property
     def kept(self) -> NDArray[np.bool_]:
-        """What is scored: of a group on both sides, inside the mask, and unseen."""
-        kept = (self.reference >= 0) & (self.prediction >= 0)
-        if self.inside is not None:
-            kept &= self.inside
-        if self.zone is not None and self.strips.only_unseen:
-            kept &= self.zone == UNSEEN
-        return kept
+        """What is scored: what is `known`, and unseen."""
+        if self.zone is None or not self.strips.only_unseen:
+            return self.known
+        return self.known & (self.zone == UNSEEN)
 
     def activations(self) -> NDArray[np.float32]:
         """Stored activations summed into the groups, (group, y, x); NaN where there is no data.

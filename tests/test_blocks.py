@@ -23,7 +23,7 @@ from lulc.lakeland import noise
 from lulc.legend import Legend
 from lulc.reference import LabelMap
 from lulc.scores import Evaluation
-from lulc.squares import Sheet
+from lulc.squares import Sheet, Squares
 from lulc.strips import Strips
 from lulc.units import Units
 
@@ -63,14 +63,30 @@ def test_squares_hold_every_scored_pixel(ground):
     gaps = np.where(field("gap", 20) > 1, 255, first)
     found = evaluated(gaps, truth)
     [sheet] = found.parts["intervals"].sheets
-    assert (sheet.matrices.sum(axis=(0, 1)) == found.matrix).all()
+    assert (sheet.squares.counts.sum(axis=(0, 1)) == found.matrix).all()
     for side in (10, 85, 500, 9e9):
         assert (sheet.joined(side).sum(axis=0) == found.matrix).all()
     rows = int(sheet.side / 10)
     corner = np.s_[:rows, :rows]
     both = (gaps != 255)[corner]
-    assert sheet.matrices[0, 0].sum() == both.sum()
-    assert np.trace(sheet.matrices[0, 0]) == (gaps == truth)[corner][both].sum()
+    square = sheet.squares.counts[0, 0]
+    assert square.sum() == both.sum()
+    assert np.trace(square) == (gaps == truth)[corner][both].sum()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.tuples(st.integers(1, 4)) | st.just((2, 3)))
+def test_squares_survive_json_and_joining_loses_nothing(seed, times, shape):
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.integers(1, 6, 2)
+    counts = rng.integers(0, 4, (rows, columns, *shape)) * rng.integers(1, 10**9)
+    found = Squares(counts)
+    back = Squares.from_dict(json.loads(json.dumps(found.to_dict())), shape)
+    assert back.counts.dtype == np.int64 and (back.counts == counts).all()
+    joined = found.joined(times)
+    assert (joined.sum(axis=0) == counts.sum(axis=(0, 1))).all()
+    assert (joined[0] == counts[:times, :times].sum(axis=(0, 1))).all()
+    with pytest.raises((ValueError, KeyError)):
+        Squares.from_dict({**found.to_dict(), "rows": int(rows) + 1}, shape)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 100])
@@ -112,7 +128,7 @@ def test_errors_at_random_are_unlike_and_patches_are_as_long_as_they_are():
 def test_a_pixel_is_as_wrong_as_itself(right, wrong):
     """The first correlation is 1, and rounding makes no more of it."""
     pairs, both = np.array([right + wrong]), np.array([wrong])
-    [found] = Sheet(np.zeros((1, 1, 1, 1), int), 10.0, pairs, both, 10.0).correlation
+    [found] = Sheet(Squares(np.zeros((1, 1, 1, 1), int)), 10.0, pairs, both, 10.0).correlation
     assert found <= 1 and found == pytest.approx(1)
 
 
@@ -171,7 +187,7 @@ def test_text_has_intervals(ground):
     found = evaluated(first, truth)
     low, high = found.to_dict()["macro_f1_ci"]
     assert "95 % of F1" in str(found) and f"{low:.3f}–{high:.3f}" in str(found)
-    assert "correlation lengths" in str(found.parts["intervals"])
+    assert "correlation lengths" in found.parts["intervals"].text()
     assert "~" not in str(found).split("\n\n")[0]
 
 

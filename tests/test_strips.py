@@ -64,8 +64,11 @@ class Kept:
     def from_dict(cls, data):
         return cls(data["pixels"], data["water"])
 
-    def to_dict(self):
+    def to_dict(self, _=None, /):
         return {"pixels": self.pixels, "water": self.water}
+
+    def text(self, _=None, /):
+        return f"{self.pixels} pixels"
 
     def __add__(self, other):
         return Kept(self.pixels + other.pixels, self.water + other.water)
@@ -323,7 +326,7 @@ def test_areas_scored_apart_add_up(tmp_path_factory, rows, columns, zones):
         for name in names:
             found = reduce(operator.add, [part[name] for part in parts])
             if name == "intervals":
-                matrices = [sheet.matrices.sum(axis=(0, 1)) for sheet in found.sheets]
+                matrices = [sheet.squares.counts.sum(axis=(0, 1)) for sheet in found.sheets]
                 assert (sum(matrices) == whole.matrix).all()
             else:
                 same(found.to_dict(), whole.parts[name].to_dict())

@@ -72,7 +72,7 @@ def evaluate(
         click.echo(found)
         for name in PARTS:
             if name in found.parts:
-                click.echo(found.parts[name])
+                click.echo(found.parts[name].text(found.blocks))
 
 
 def _unit(text):
