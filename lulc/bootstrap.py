@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lulc import cautious
 from lulc.bounds import Bounds
-from lulc.units import LEVEL, NOTHING, Floats, Units, standard_errors
+from lulc.units import LEVEL, NOTHING, Floats, Units, standard_errors, widening
 
 #: How often the blocks are drawn.
 RESAMPLES = 1000
@@ -59,11 +59,10 @@ def intervals(
         stretch: what standard errors from these blocks are too small by.
     """
     blocks = Units(matrices[matrices.any(axis=(1, 2))])
-    draws = _draws(len(blocks.matrices), resamples, seed)
+    draws = drawn_anew(len(blocks.matrices), resamples, seed)
     scores = blocks.scores(draws)
     errors = standard_errors(draws, scores.terms, scores.pulls())
-    bounds = np.clip(_studentised(scores.values, errors, stretch * blocks.widening), 0, 1)
-    bounds[~(blocks.effective >= LEAST_BLOCKS)] = np.nan
+    bounds = drawn(scores.values, errors, blocks.effective, stretch)
     return _completed(bounds, cautious.single(blocks, stretch), blocks.groups)
 
 
@@ -83,29 +82,52 @@ def differences(
     """
     filled = a.any(axis=(1, 2)) | b.any(axis=(1, 2))
     first, second = Units(a[filled]), Units(b[filled])
-    draws = _draws(len(first.matrices), resamples, seed)
+    draws = drawn_anew(len(first.matrices), resamples, seed)
     old, new = first.scores(draws), second.scores(draws)
     terms = [*new.terms, *((-weight, column) for weight, column in old.terms)]
     pulls = (one - other for one, other in zip(new.pulls(), old.pulls(), strict=True))
     errors = standard_errors(draws, terms, pulls)
-    wider = stretch * np.fmax(first.widening, second.widening)
-    bounds = np.clip(_studentised(new.values - old.values, errors, wider), -1, 1)
-    bounds[~(np.minimum(first.effective, second.effective) >= LEAST_BLOCKS)] = np.nan
+    effective = np.minimum(first.effective, second.effective)
+    bounds = drawn(new.values - old.values, errors, effective, stretch, (-1, 1))
     ratios = first.accuracy + 1
     bounds[:ratios][cautious.differing(first, second)[:ratios] < LEAST_DIFFERING] = np.nan
     return _completed(bounds, cautious.paired(first, second, errors[0], stretch), first.groups)
 
 
-def _completed(bounds: Floats, careful: Floats, groups: int) -> Bounds:
-    """Intervals (score, 2), cautious ones where there is none or where it is `TOO_WIDE`."""
+def drawn(
+    values: Floats,
+    errors: Floats,
+    effective: Floats,
+    stretch: float,
+    within: tuple[float, float] = (0, 1),
+) -> Floats:
+    """Intervals (score, 2) from draws; NaN where these do not tell.
+
+    Args:
+        values, errors: (draw, score): scores and their standard errors; first those of the
+            ground as it is.
+        effective: blocks that each score rests on, (score,).
+        stretch: what standard errors from these blocks are too small by.
+        within: the least and the largest that scores can be.
+    """
+    bounds = np.clip(_studentised(values, errors, stretch * widening(effective)), *within)
+    bounds[~(effective >= LEAST_BLOCKS)] = np.nan
+    return bounds
+
+
+def chosen(bounds: Floats, careful: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Intervals (score, 2), cautious ones where there is none or where it is `TOO_WIDE`; and which
+    are cautious, (score,)."""
     widths = [np.diff(each)[:, 0] for each in (bounds, careful)]
     none = ~(widths[0] <= TOO_WIDE * widths[1])
-    return Bounds.of(
-        np.where(none[:, None], careful, bounds), none & ~np.isnan(careful[:, 0]), groups
-    )
+    return np.where(none[:, None], careful, bounds), none & ~np.isnan(careful[:, 0])
 
 
-def _draws(number: int, resamples: int, seed: int) -> Floats:
+def _completed(bounds: Floats, careful: Floats, groups: int) -> Bounds:
+    return Bounds.of(*chosen(bounds, careful), groups)
+
+
+def drawn_anew(number: int, resamples: int, seed: int) -> Floats:
     """How often each block is drawn, (1 + resamples, block): first each once, as it is."""
     if not number:
         return np.ones((1, 0))

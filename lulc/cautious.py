@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaincinv
 
-from lulc.units import LEVEL, NORMAL, NOTHING, Floats, Units, kish
+from lulc.units import LEVEL, NORMAL, NOTHING, Floats, Units, kish, widening
 
 #: Pixels that differ which a block must have to count as one that differs.
 DIFFERING_PIXELS = 8
@@ -41,19 +41,32 @@ def single(units: Units, stretch: float = 1.0) -> Floats:
         stretch: what standard errors from these blocks are too small by.
     """
     known = ~np.isnan(units.values)
-    values, errors = np.clip(units.values[known], 0, 1), stretch * units.errors[known]
-    varying = errors > NOTHING
-    draws = np.where(varying, values * (1 - values) / np.where(varying, errors, 1) ** 2, np.inf)
-    draws = np.minimum(draws, (units.effective * units.erring**2)[known])
-    draws /= units.widening[known] ** 2
-    hits, misses = values * draws, (1 - values) * draws
-    bounds = np.full((len(known), 2), np.nan)
-    bounds[known] = np.column_stack([_least(hits, misses), 1 - _least(misses, hits)])
+    bounds = limits(units.values, stretch * units.errors, units.effective, units.erring)
     for part, macro in zip(units.parts, units.macros, strict=True):
         there = known[part]
         if there.any():
             least, most = bounds[part][there].mean(axis=0)
             bounds[macro] = max(bounds[macro, 0], least), min(bounds[macro, 1], most)
+    return bounds
+
+
+def limits(values: Floats, errors: Floats, effective: Floats, erring: Floats) -> Floats:
+    """The interval of each proportion, (score, 2); NaN where undefined.
+
+    Args:
+        values, errors: the proportions and their standard errors, (score,).
+        effective: blocks that each rests on, at least 1.
+        erring: blocks in which its errors lie, or its hits where these lie in fewer.
+    """
+    known = ~np.isnan(values)
+    shares, sure = np.clip(values[known], 0, 1), errors[known]
+    varying = sure > NOTHING
+    draws = np.where(varying, shares * (1 - shares) / np.where(varying, sure, 1) ** 2, np.inf)
+    draws = np.minimum(draws, (effective * erring**2)[known])
+    draws /= widening(effective[known]) ** 2
+    hits, misses = shares * draws, (1 - shares) * draws
+    bounds = np.full((len(known), 2), np.nan)
+    bounds[known] = np.column_stack([_least(hits, misses), 1 - _least(misses, hits)])
     return bounds
 
 

@@ -64,8 +64,7 @@ class Ranking:
         """
         if not self._positives:
             return float("nan")
-        found = -np.sum(np.diff(np.append(self.recall, 0.0)) * self.precision)
-        return float(min(found, 1.0))  # rounding may leave a little more
+        return float(average_precision(self.counts))
 
     @property
     def average_precision_range(self) -> tuple[float, float]:
@@ -122,8 +121,46 @@ class Ranking:
     @property
     def _kept(self) -> NDArray[np.int64]:
         """(2, k): pixels at or above each threshold, of other groups and of the group."""
-        return np.cumsum(self.counts[:, ::-1], axis=1)[:, ::-1][:, self._occurring]
+        return _from_above(self.counts)[:, self._occurring]
 
     @property
     def _positives(self) -> int:
         return int(self.counts[1].sum())
+
+
+def average_precision(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """The average precision, (...), of counts (..., 2, LEVELS) or weights; NaN without a pixel
+    of the group."""
+    there = counts[..., 1, :]
+    found = (there * _precision(_from_above(counts))).sum(axis=-1)
+    return np.minimum(ratio(found, there.sum(axis=-1)), 1.0)  # rounding may leave a little more
+
+
+def average_precision_gains(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """What a pixel more adds to the average precision, by what it is and its level, (..., 2,
+    LEVELS): the derivatives of `average_precision`; NaN without a pixel of the group.
+
+    With p and f the pixels of the group and the others at a level, T and F those at it or above,
+    and P all of the group, it is A = sum p T / (T + F) / P. A pixel at a level changes the
+    precision T / (T + F) there and at all levels below, by F / (T + F)^2 if it is of the group
+    and by -T / (T + F)^2 if not; one of the group is itself weighed by its precision.
+    """
+    there = counts[..., 1, :]
+    kept = _from_above(counts)
+    total = kept.sum(axis=-2)
+    weight = np.divide(there, total**2, out=np.zeros_like(total, float), where=total > 0)
+    harm = -np.cumsum(weight * kept[..., 1, :], axis=-1)
+    gain = np.cumsum(weight * kept[..., 0, :], axis=-1)
+    own = _precision(kept) - average_precision(counts)[..., None]
+    positives = there.sum(axis=-1)[..., None, None]
+    return ratio(np.stack([harm, gain + own], axis=-2), np.broadcast_to(positives, counts.shape))
+
+
+def _from_above(counts: NDArray[Any]) -> NDArray[Any]:
+    return np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
+
+
+def _precision(kept: NDArray[Any]) -> NDArray[np.float64]:
+    """Of the pixels at or above each level, the share that is of the group; 0 of none."""
+    total = kept.sum(axis=-2)
+    return np.divide(kept[..., 1, :], total, out=np.zeros_like(total, float), where=total > 0)

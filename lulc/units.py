@@ -75,8 +75,7 @@ class Units:
         """(score,): what Student's distribution has an interval wider by than the normal one,
         with one degree of freedom less than there are blocks that the score rests on. Without
         end as these become one."""
-        freedom = np.fmax(self.effective - 1, _LEAST_FREEDOM)
-        return stdtrit(freedom, 1 - (1 - LEVEL) / 2) / NORMAL
+        return widening(self.effective)
 
     @property
     def wrong(self) -> Floats:
@@ -87,8 +86,7 @@ class Units:
     def erring(self) -> Floats:
         """(score,): blocks in which the errors of each score lie, as Kish counts, or its hits
         where these lie in fewer; 1 where there are none. For averages, the accuracy's."""
-        sides = [np.nan_to_num(kish(counts), nan=1) for counts in (self.wrong, self.above)]
-        return self.averaged(np.minimum(*sides))
+        return self.averaged(fewest(self.wrong, self.above))
 
     def averaged(self, values: Floats) -> Floats:
         """(score,): values of the ratios and the accuracy, and the accuracy's for averages."""
@@ -192,6 +190,19 @@ def kish(counts: Floats) -> Floats:
     """(score,): over how many blocks counts (block, score) are spread, as Kish (1965) counts
     unequal weights: (sum of weights)^2 / sum of squares. NaN where there are none."""
     return ratio(counts.sum(axis=0) ** 2, (counts**2).sum(axis=0))
+
+
+def fewest(*sides: Floats) -> Floats:
+    """(score,): over how many blocks the counts are spread, of those spread over fewest; 1 where
+    there are none."""
+    return np.min([np.nan_to_num(kish(counts), nan=1) for counts in sides], axis=0)
+
+
+def widening(effective: Floats) -> Floats:
+    """What Student's distribution has an interval wider by than the normal one, for so many
+    blocks that a score rests on."""
+    freedom = np.fmax(effective - 1, _LEAST_FREEDOM)
+    return stdtrit(freedom, 1 - (1 - LEVEL) / 2) / NORMAL
 
 
 def standard_errors(

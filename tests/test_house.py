@@ -39,7 +39,8 @@ HOUSE = {
     "scores": (
         "tables grouping counts leakage activations rollup strips confusion "
         "units bounds cautious bootstrap squares blocks blockmap boundary generalised levels "
-        "reliability ranking histograms attainable parts scores evaluation compare"
+        "reliability ranking cells cellscores cellbounds histograms attainable parts "
+        "scores evaluation compare"
     ),
     "areas": "census pointfiles points limits estimators areas",
     "wrong labels": "patches patchsearch suspects",

@@ -1,0 +1,93 @@
+"""Intervals of the scores of activations, drawn and cautious as those of the matrix's are.
+
+See `lulc.bootstrap` and `lulc.cautious`. An overconfidence, which can be below 0, has a cautious
+interval from those of its two parts as if they were of different ground (MOVER, Zou and Donner
+2008): what activations are too large by where it was not so, and too small by where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lulc import cautious
+from lulc.bootstrap import RESAMPLES, SEED, chosen, drawn, drawn_anew
+from lulc.cells import Cells, Floats
+from lulc.cellscores import CellScores
+from lulc.units import standard_errors
+
+
+@dataclass(frozen=True, eq=False)
+class CellBounds:
+    """Intervals of every score of activations."""
+
+    bounds: dict[str, Floats]
+    """By name and in the shape of `lulc.cellscores.CellScores.shapes`, and (..., 2): from, to. NaN
+    where the score is undefined."""
+    cautious: dict[str, NDArray[np.bool_]]
+    """Whether each is cautious."""
+
+    def at(self, name: str, *place: int) -> list[float] | None:
+        """From and to as JSON; None where undefined."""
+        low, high = self.bounds[name][place]
+        return None if np.isnan(low) else [float(low), float(high)]
+
+    def marked(self, names: tuple[str, ...], *place: int) -> list[str]:
+        """Those of the names whose interval is cautious at a place."""
+        return [name for name in names if self.cautious[name][place]]
+
+
+def intervals(
+    cells: Cells, stretch: float = 1.0, resamples: int = RESAMPLES, seed: int = SEED
+) -> CellBounds:
+    """The interval of every score; cautious where the draws do not tell.
+
+    Args:
+        cells: blocks without a pixel must have been left out.
+        stretch: what standard errors from these blocks are too small by.
+    """
+    draws = drawn_anew(len(cells.blocks), resamples, seed)
+    scores = CellScores(cells, draws)
+    errors = standard_errors(draws, scores.terms, scores.pulls())
+    bounds = drawn(scores.values, errors, scores.effective, stretch, (-1, 1))
+    signed = scores.places["overconfidence"]
+    least = np.zeros((len(bounds), 1))
+    least[signed] = -1
+    bounds = np.maximum(bounds, least)
+    bounds, marked = chosen(bounds, _careful(scores, stretch * errors[0]))
+    _settle(scores, bounds, marked)
+    return CellBounds(
+        {name: bounds[place] for name, place in scores.places.items()},
+        {name: marked[place] for name, place in scores.places.items()},
+    )
+
+
+def _settle(scores: CellScores, bounds: Floats, marked: NDArray[np.bool_]) -> None:
+    """Change the intervals of what is certain, of what is undefined, and of what was halved."""
+    precision, recall, f1 = (scores.places[name] for name in ("precision", "recall", "f1"))
+    whole = recall[:, 0]  # at or above an activation of 0 is everything
+    bounds[whole], marked[whole] = np.where(np.isnan(bounds[whole]), np.nan, 1), False
+    values = scores.values[0]
+    none = np.isnan(values[precision] + values[recall])
+    for place in (recall[none], f1[none]):
+        bounds[place], marked[place] = np.nan, False
+    bounds[scores.places["brier"]] *= 2
+
+
+def _careful(scores: CellScores, errors: Floats) -> Floats:
+    """The cautious interval of every score, (score, 2)."""
+    values, places = scores.values[0], scores.places
+    bounds = cautious.limits(values, errors, scores.effective, scores.erring)
+    over, under, both = (places[name] for name in ("over", "under", "overconfidence"))
+    too_large, too_small = (
+        np.abs(bounds[place] - values[place][:, None]).T for place in (over, under)
+    )
+    apart = np.hypot(too_large, too_small[::-1]).T
+    bounds[both] = values[both][:, None] + apart * (-1, 1)
+    known = places["average_precision"][~np.isnan(values[places["average_precision"]])]
+    if known.size:
+        mean, (least, most) = places["mean_average_precision"], bounds[known].mean(axis=0)
+        bounds[mean] = max(bounds[mean, 0], least), min(bounds[mean, 1], most)
+    return bounds
