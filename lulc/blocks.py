@@ -1,7 +1,7 @@
 """Blocks of ground: squares joined until their errors are unlike, from which intervals are drawn.
 
-Squares (`lulc.squares`) are joined to blocks some times as long as errors are alike; these are
-drawn anew in `lulc.bootstrap`.
+Squares (`lulc.squares`) are joined to blocks some times as long as errors are alike (`lulc.sheet`);
+these are drawn anew in `lulc.bootstrap`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from lulc.bounds import Bounds
 from lulc.counts import defined
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.grouping import Group
-from lulc.squares import Sheet, SheetTally, Squares
+from lulc.sheet import Sheet, SheetTally
+from lulc.squares import Squares
 from lulc.strips import Strips
 from lulc.units import LEVEL, Units
 

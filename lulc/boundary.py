@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from lulc import codes, tables
+from lulc.bounds import Bounds
 from lulc.counts import Counts, Pixels, defined, ratio
 from lulc.errors import LegendError
 from lulc.grid import grid_of, pixel_metres
 from lulc.grouping import Group
 from lulc.reference import LabelMap
+from lulc.squares import Squares, SquareTally, listed, together
 from lulc.strips import Strip, Strips
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, inf)
 #: Where the interior begins. Moving the reference by one of its pixels, diagonally even (1.41),
 #: changes nothing there.
 INTERIOR = 1.5
+
+#: What a distance class has beside the F1 of every group.
+AVERAGES = ("accuracy", "macro_f1", "weighted_f1")
 
 #: Index of what is beyond the map's edge.
 NOWHERE = -2
@@ -49,6 +54,8 @@ class Boundary:
     """Pixel of the reference in metres: what `EDGES` are multiples of."""
     matrices: NDArray[np.int64]
     """(distance class, n, n) pixel counts."""
+    by_square: tuple[Squares, ...] = ()
+    """The same by squares, (row, column, distance class, n, n), of each region that was counted."""
 
     @classmethod
     def tally(cls, strips: Strips) -> BoundaryTally:
@@ -59,7 +66,11 @@ class Boundary:
         """That of both areas. Raises LegendError for other groups or another pixel size."""
         if (self.groups, self.size) != (other.groups, other.size):
             raise LegendError("distances of different groups or pixel sizes cannot be added")
-        return replace(self, matrices=self.matrices + other.matrices)
+        return replace(
+            self,
+            matrices=self.matrices + other.matrices,
+            by_square=together(self.by_square, other.by_square),
+        )
 
     @property
     def interior(self) -> Counts:
@@ -71,11 +82,25 @@ class Boundary:
         """The counts of each distance class, in the order of `EDGES`."""
         return tuple(self._counts(matrix) for matrix in self.matrices)
 
-    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
+    def bounds(self, blocks: SpatialBlocks | None) -> list[Bounds]:
+        """The intervals of each distance class, and last of the interior; none without squares.
+
+        Args:
+            blocks: of the same regions, if they were counted.
+        """
+        if blocks is None or not self.by_square:
+            return []
+        matrices = blocks.joined(self.by_square)
+        parts = [*np.moveaxis(matrices, 1, 0), matrices[:, EDGES.index(INTERIOR) :].sum(axis=1)]
+        return [blocks.bounds_of(part) for part in parts]
+
+    def to_dict(self, blocks: SpatialBlocks | None = None, /) -> dict[str, Any]:
         """The interior's scores, and those of every distance class with its counts."""
-        total, interior = int(self.matrices.sum()), self.interior
+        total, interior, scores = int(self.matrices.sum()), self.interior, self.interior.to_dict()
+        found: list[Bounds] | list[None] = self.bounds(blocks) or [None] * len(EDGES)
+        *bounds, inner = found
         rows = []
-        for (begin, end), counts in zip(pairwise(EDGES), self.curve, strict=True):
+        for (begin, end), counts, known in zip(pairwise(EDGES), self.curve, bounds, strict=True):
             rows.append(
                 {
                     "from": begin * self.size,
@@ -87,15 +112,17 @@ class Boundary:
                     "weighted_f1": defined(counts.average("f1", "weighted")),
                     "f1": [defined(value) for value in counts.f1],
                     "matrix": counts.matrix.tolist(),
+                    **({} if known is None else _intervals(known)),
                 }
             )
-        scores = interior.to_dict()
+        scores = scores if inner is None else inner.beside(scores)
         return {
             "pixel": self.size,
             "interior_from": INTERIOR * self.size,
             "interior_share": defined(float(ratio(interior.pixels.scored, total))),
             "interior": {key: scores[key] for key in scores if key not in ("ignored", "pixels")},
             "curve": rows,
+            "by_square": [each.to_dict() for each in self.by_square],
         }
 
     @classmethod
@@ -103,32 +130,45 @@ class Boundary:
         """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError."""
         groups = tuple(Group.from_dict(c) for c in data["interior"]["classes"])
         matrices = np.array([row["matrix"] for row in data["curve"]], np.int64)
-        return cls(groups, data["pixel"], matrices.reshape(-1, len(groups), len(groups)))
+        shape = len(EDGES) - 1, len(groups), len(groups)
+        by_square = listed(data, shape)
+        return cls(groups, data["pixel"], matrices.reshape(shape), by_square)
 
-    def text(self, _: SpatialBlocks | None = None, /) -> str:
+    def text(self, blocks: SpatialBlocks | None = None, /) -> str:
         """Scores by distance, and F1 of the interior, as tables."""
         head = [
             f"By distance to the nearest boundary of the reference, whose pixel is {self.size:g} m "
             f"(interior: farther than {INTERIOR * self.size:g} m):"
         ]
+        data = self.to_dict(blocks)
         rows = [["from m", "up to", "pixels", "accuracy", "macro F1", "weighted F1"]]
-        labelled = [
-            (f"{begin * self.size:g}", "" if end == inf else f"{end * self.size:g}", counts)
-            for (begin, end), counts in zip(pairwise(EDGES), self.curve, strict=True)
-        ]
-        for begin, end, counts in [*labelled, ("", "interior", self.interior)]:
-            scores = counts.to_dict()
-            figures = [scores[key] for key in ("accuracy", "macro_f1", "weighted_f1")]
-            rows.append([begin, end, f"{counts.pixels.scored:,}", *map(tables.number, figures)])
+        for row in data["curve"]:
+            end = "" if row["to"] is None else f"{row['to']:g}"
+            scores = [tables.score(row, name) for name in AVERAGES]
+            rows.append([f"{row['from']:g}", end, f"{row['pixels']:,}", *scores])
+        scores = [tables.score(data["interior"], name) for name in AVERAGES]
+        rows.append(["", "interior", f"{self.interior.pixels.scored:,}", *scores])
         names = [["id", "class", "interior F1", "support"]]
         names += [
-            [str(c["id"]), tables.short(c["name"]), tables.number(c["f1"]), f"{c['support']:,}"]
-            for c in self.interior.to_dict()["classes"]
+            [str(c["id"]), tables.short(c["name"]), tables.score(c, "f1"), f"{c['support']:,}"]
+            for c in data["interior"]["classes"]
         ]
         return "\n".join([*head, *tables.aligned(rows), "", *tables.aligned(names)])
 
     def _counts(self, matrix: NDArray[np.int64]) -> Counts:
         return Counts(matrix, self.groups, Pixels(int(matrix.sum()), 0, 0, 0), (), ())
+
+
+def _intervals(bounds: Bounds) -> dict[str, Any]:
+    """Those of a distance class as JSON, and which of them are cautious."""
+    averages = bounds.of_all()
+    groups = [bounds.of_group(i) for i in range(len(bounds.ratios["f1"]))]
+    return {
+        **{f"{name}_ci": averages[f"{name}_ci"] for name in AVERAGES},
+        "f1_ci": [group["f1_ci"] for group in groups],
+        "cautious": [name for name in AVERAGES if name in (averages["cautious"] or ())],
+        "cautious_f1": ["f1" in (group["cautious"] or ()) for group in groups],
+    }
 
 
 class BoundaryTally:
@@ -140,7 +180,7 @@ class BoundaryTally:
         self.shape = strips.prediction.grid.shape
         self.pixel = pixel_metres(strips.prediction.grid)
         shape = len(EDGES) - 1, len(self.groups), len(self.groups)
-        self.counts = np.zeros(shape, np.int64)
+        self.squares = SquareTally(strips.prediction.grid, shape)
 
     @property
     def margin(self) -> int:
@@ -151,12 +191,11 @@ class BoundaryTally:
         """Count a strip."""
         around = strip.around(self.margin)
         metres = self._distances(around)[strip.inner(around)]
-        n, kept = len(self.groups), strip.kept
         edges = np.array(EDGES[1:-1]) * self.size
         # Nothing rounded may part two windows: distances are told apart to a micrometre.
-        part = np.searchsorted(edges, metres[kept] - 1e-6)
-        places = (part * n + strip.reference[kept]) * n + strip.prediction[kept]
-        self.counts += np.bincount(places, minlength=self.counts.size).reshape(self.counts.shape)
+        part = np.searchsorted(edges, metres - 1e-6).astype(np.int32)
+        places = part * np.int32(len(self.groups) ** 2) + strip.pairs
+        self.squares.add(strip.window, places, strip.kept)
 
     def _distances(self, strip: Strip) -> NDArray[np.float64]:
         """Distances (y, x) in a strip. Beyond the map's edge is no group, as where there is no
@@ -172,7 +211,9 @@ class BoundaryTally:
 
     def result(self) -> Boundary:
         """What was counted."""
-        return Boundary(self.groups, self.size, self.counts)
+        found = self.squares.result()
+        matrices = found.counts.sum(axis=(0, 1), dtype=np.int64)
+        return Boundary(self.groups, self.size, matrices, (found,))
 
 
 def distances(groups: NDArray[np.int16], pixel: tuple[float, float]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -63,6 +63,15 @@ class Bounds:
             **{f"{name}_ci": found["accuracy_ci"] for name in SAME},
             "cautious": [*names, *SAME] if "accuracy" in names else names,
         }
+
+    def beside(self, scores: Mapping[str, Any]) -> dict[str, Any]:
+        """Scores, as `Counts.to_dict` has them, with the interval of each."""
+        rows = [row | self.of_group(i) for i, row in enumerate(scores["classes"])]
+        averages = self.of_all()
+        accuracy, cautious = averages["accuracy_ci"], averages["cautious"] or []
+        averages["micro_iou_ci"] = accuracy and [bound / (2 - bound) for bound in accuracy]
+        averages["cautious"] = [*cautious, *["micro_iou"] * ("accuracy" in cautious)]
+        return {**scores, **averages, "classes": rows}
 
     def _cautious(self, index: int) -> list[str]:
         return [name for name in RATIOS if self.cautious[name][index]]

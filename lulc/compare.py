@@ -68,9 +68,9 @@ class Comparison:
         """For each class scored in both: every ratio of A (`f1_a`), of B, and B - A (`f1`)."""
         if self.a is None or self.b is None:
             return []
-        left = {(c["id"], c["name"]): c for c in self.a.to_dict()["classes"]}
+        left = {(c["id"], c["name"]): c for c in self.a.figures["classes"]}
         rows = []
-        for i, c in enumerate(self.b.to_dict()["classes"]):
+        for i, c in enumerate(self.b.figures["classes"]):
             other = left.get((c["id"], c["name"]))
             if other is not None:
                 row = {"id": c["id"], "name": c["name"], "color": c["color"]}
@@ -96,7 +96,7 @@ class Comparison:
         """The JSON document of `lulc compare`."""
         averages: dict[str, Any] = {}
         if self.a is not None and self.b is not None:
-            left, right = self.a.to_dict(), self.b.to_dict()
+            left, right = self.a.figures, self.b.figures
             for key in AVERAGES:
                 averages |= _delta(key, left[key], right[key])
             if self.bounds is not None:

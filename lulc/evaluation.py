@@ -24,6 +24,7 @@ from lulc.region import Region
 from lulc.rollup import resolved, rolled_up
 from lulc.runs import Run
 from lulc.scores import Evaluation
+from lulc.sheet import ZoneTally
 from lulc.strips import Part, Strips
 
 __all__ = [
@@ -67,12 +68,14 @@ def count(strips: Strips, parts: Collection[str] = ()) -> Evaluation:
     """
     matrix = Confusion(strips)
     tallies = {name: tally for name in parts if (tally := PARTS[name].tally(strips))}
-    strips.count([matrix, *tallies.values()])
+    by_zone = [ZoneTally(strips)] if strips.zones and "intervals" in tallies else []
+    strips.count([matrix, *by_zone, *tallies.values()])
     if strips.zones is None:
         leakage, [counts] = None, matrix.result()
     else:
+        squares = tuple(tally.result() for tally in by_zone)
         unseen, buffer, seen = matrix.result()
-        leakage = Leakage(unseen, buffer, seen, strips.zones.halo)
+        leakage = Leakage(unseen, buffer, seen, strips.zones.halo, squares)
         counts = leakage.counted
         if not leakage.only_unseen and tallies:
             strips = replace(strips, only_unseen=False)

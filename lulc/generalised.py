@@ -22,8 +22,10 @@ from lulc.confusion import Confusion
 from lulc.counts import Counts
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.grid import pixel_metres
-from lulc.leakage import Leakage
+from lulc.leakage import UNSEEN, Leakage
 from lulc.reference import LabelMap
+from lulc.sheet import ZoneTally
+from lulc.squares import Squares, listed, together
 from lulc.strips import Strips
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Generalised:
     """The minimum mapping unit in hectares."""
     counts: Counts
     """Of the pixels that are scored without it too."""
+    by_square: tuple[Squares, ...] = ()
+    """Its matrices by squares, (row, column, n, n), of each region that was counted."""
 
     @classmethod
     def tally(cls, strips: Strips) -> None:
@@ -71,35 +75,51 @@ class Generalised:
             raise ReferenceDataError(
                 f"expected hectares above 0 and less than the map's {whole:,.0f}, got {hectares:g}"
             )
-        matrix = Confusion(
-            replace(strips, prediction=generalised(strips.prediction, round(pixels)))
-        )
-        matrix.strips.count([matrix])
+        strips = replace(strips, prediction=generalised(strips.prediction, round(pixels)))
+        matrix, by_zone = Confusion(strips), ZoneTally(strips)
+        strips.count([matrix, by_zone])
+        matrices = by_zone.result().counts
         if strips.zones is None:
-            return cls(hectares, matrix.result()[0])
+            return cls(hectares, matrix.result()[0], (Squares(matrices[:, :, 0]),))
         unseen, buffer, seen = matrix.result()
-        return cls(hectares, Leakage(unseen, buffer, seen, strips.zones.halo).counted)
+        zones = Leakage(unseen, buffer, seen, strips.zones.halo)
+        scored = matrices[:, :, UNSEEN] if zones.only_unseen else matrices.sum(axis=2)
+        return cls(hectares, zones.counted, (Squares(scored),))
 
     def __add__(self, other: Self) -> Self:
         """That of both areas. Raises LegendError for another unit or other groups."""
         if self.mmu != other.mmu:
             raise LegendError("maps of different minimum mapping units cannot be added")
-        return replace(self, counts=self.counts + other.counts)
+        return replace(
+            self,
+            counts=self.counts + other.counts,
+            by_square=together(self.by_square, other.by_square),
+        )
 
-    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
+    def figures(self, blocks: SpatialBlocks | None = None) -> dict[str, Any]:
+        """Scores and counts as JSON; with blocks and squares, with their intervals."""
+        scores = self.counts.to_dict()
+        if blocks is None or not self.by_square:
+            return scores
+        return blocks.bounds_of(blocks.joined(self.by_square)).beside(scores)
+
+    def to_dict(self, blocks: SpatialBlocks | None = None, /) -> dict[str, Any]:
         """The unit, and the scores and counts of the generalised map."""
-        return {"mmu": self.mmu, **self.counts.to_dict()}
+        by_square = [each.to_dict() for each in self.by_square]
+        return {"mmu": self.mmu, **self.figures(blocks), "by_square": by_square}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises KeyError, TypeError, ValueError."""
-        return cls(data["mmu"], Counts.from_dict(data))
+        counts = Counts.from_dict(data)
+        shape = len(counts.groups), len(counts.groups)
+        return cls(data["mmu"], counts, listed(data, shape))
 
-    def text(self, _: SpatialBlocks | None = None, /) -> str:
+    def text(self, blocks: SpatialBlocks | None = None, /) -> str:
         """The averages in a sentence."""
-        scores = self.counts.to_dict()
+        scores = self.figures(blocks)
         shown = {"accuracy": "accuracy", "macro F1": "macro_f1", "weighted F1": "weighted_f1"}
-        said = ", ".join(f"{name} {tables.number(scores[key])}" for name, key in shown.items())
+        said = ", ".join(f"{name} {tables.score(scores, key)}" for name, key in shown.items())
         return f"Without patches of the map below {self.mmu:g} ha: {said}."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -25,6 +25,10 @@ from shapely.geometry.base import BaseGeometry
 from lulc.counts import Counts, defined, ratio
 from lulc.region import Region
 from lulc.runs import Run
+from lulc.squares import Squares, listed, together
+
+if TYPE_CHECKING:
+    from lulc.blocks import SpatialBlocks
 
 #: The zones by the number that stands for each.
 ZONES = ("unseen", "buffer", "seen")
@@ -93,6 +97,9 @@ class Leakage:
     """Inside them."""
     halo: int
     """That distance in pixels."""
+    by_square: tuple[Squares, ...] = ()
+    """Matrices by squares, (row, column, zone, n, n), of each region that was counted; none if
+    intervals were not asked for."""
 
     def __add__(self, other: Leakage) -> Leakage:
         return Leakage(
@@ -100,6 +107,7 @@ class Leakage:
             self.buffer + other.buffer,
             self.seen + other.seen,
             max(self.halo, other.halo),
+            together(self.by_square, other.by_square),
         )
 
     @property
@@ -130,14 +138,21 @@ class Leakage:
             return [f"This score is no accuracy: no pixel is unseen; {where}."]
         return [f"The scores are those of the {unseen:.1%} that are unseen: {where}."]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Shares, and counts and scores by zone; a zone without a pixel is None."""
+    def to_dict(self, blocks: SpatialBlocks | None = None) -> dict[str, Any]:
+        """Shares, and counts and scores by zone; a zone without a pixel is None.
+
+        Args:
+            blocks: of the same regions; with them, and with squares, scores have intervals.
+        """
         data: dict[str, Any] = {"halo": self.halo}
-        for zone in ZONES:
+        matrices = blocks.joined(self.by_square) if blocks and self.by_square else None
+        for place, zone in enumerate(ZONES):
             part: Counts = getattr(self, zone)
-            data[f"{zone}_share"] = defined(self.share(zone))
-            data[zone] = part.to_dict() if part.pixels else None
-        return data
+            scores = part.to_dict() if part.pixels else None
+            if blocks and matrices is not None and scores:
+                scores = blocks.bounds_of(matrices[:, place]).beside(scores)
+            data |= {f"{zone}_share": defined(self.share(zone)), zone: scores}
+        return {**data, "by_square": [each.to_dict() for each in self.by_square]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], whole: Counts) -> Leakage:
@@ -145,7 +160,8 @@ class Leakage:
         unseen, buffer, seen = (
             Counts.from_dict(data[zone]) if data[zone] else whole.nothing() for zone in ZONES
         )
-        return cls(unseen, buffer, seen, data["halo"])
+        shape = len(ZONES), len(whole.groups), len(whole.groups)
+        return cls(unseen, buffer, seen, data["halo"], listed(data, shape))
 
 
 def _on_grid(footprints: BaseGeometry, grid: GeoBox, halo: int) -> BaseGeometry:

@@ -118,7 +118,7 @@ class Evaluation(Counts):
             "codes": self.codes,
             "reference": dict(self.reference) if self.reference else None,
             "choices": dict(self.choices),
-            **self._scores(),
+            **self.figures,
             "merged": [
                 {
                     "id": group.id,
@@ -132,22 +132,15 @@ class Evaluation(Counts):
             ],
             "notes": list(self.notes),
             "warnings": list(self.warnings),
-            "leakage": self.leakage.to_dict() if self.leakage else None,
+            "leakage": self.leakage.to_dict(self.blocks) if self.leakage else None,
             **{name: part.to_dict(self.blocks) for name, part in self.parts.items()},
         }
 
-    def _scores(self) -> dict[str, Any]:
-        """Counts and scores, with their intervals if blocks were counted."""
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Counts and scores as JSON, with their intervals if blocks were counted."""
         scores = super().to_dict()
-        if self.blocks is None:
-            return scores
-        bounds = self.blocks.bounds
-        rows = [row | bounds.of_group(i) for i, row in enumerate(scores["classes"])]
-        averages = bounds.of_all()
-        accuracy, cautious = averages["accuracy_ci"], averages["cautious"] or []
-        averages["micro_iou_ci"] = accuracy and [bound / (2 - bound) for bound in accuracy]
-        averages["cautious"] = [*cautious, *["micro_iou"] * ("accuracy" in cautious)]
-        return {**scores, **averages, "classes": rows}
+        return self.blocks.bounds.beside(scores) if self.blocks else scores
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Evaluation:

@@ -48,7 +48,7 @@ def scores_csv(evaluation: Evaluation) -> str:
     ratios whose intervals are that.
     """
     columns = ["id", "name", *METRICS, "support", "predicted"]
-    classes = evaluation.to_dict()["classes"]
+    classes = evaluation.figures["classes"]
     bounds = [metric for metric in METRICS if f"{metric}_ci" in classes[0]]
     ends = [f"{metric}_{end}" for metric in bounds for end in ("low", "high")]
     ends += ["cautious"] if bounds else []
@@ -109,6 +109,13 @@ def interval(bounds: Sequence[float] | None, cautious: bool = False) -> str:
     return CAUTIOUS * cautious + "–".join(number(bound) for bound in bounds)
 
 
+def score(scores: Mapping[str, Any], key: str) -> str:
+    """A score of `Counts.to_dict`, and in brackets its interval, where it has one."""
+    bounds = scores.get(f"{key}_ci")
+    shown = f" ({interval(bounds, key in scores['cautious'])})" if bounds else ""
+    return number(scores[key]) + shown
+
+
 def _headings(data: Mapping[str, Any]) -> list[str]:
     names = list(METRICS.values())
     if "macro_f1_ci" in data:
@@ -127,7 +134,7 @@ def _ratios(data: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def _rows(evaluation: Evaluation) -> list[list[str]]:
-    data = evaluation.to_dict()
+    data = evaluation.figures
     rows = [["id", "class", *_headings(data), "support", "mapped"]]
     for c in data["classes"]:
         ratios = _ratios(c)

@@ -23,7 +23,8 @@ from lulc.lakeland import noise
 from lulc.legend import Legend
 from lulc.reference import LabelMap
 from lulc.scores import Evaluation
-from lulc.squares import Sheet, Squares
+from lulc.sheet import Sheet
+from lulc.squares import Squares
 from lulc.strips import Strips
 from lulc.units import Units
 

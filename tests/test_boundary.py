@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -133,6 +135,35 @@ def test_read_back_and_added(truth):
         part + boundary(labels(truth, size=20), labels(truth, size=20))
 
 
+def test_each_distance_has_intervals_of_its_own_pixels(truth):
+    """The interior's are those of a reference that is nowhere else."""
+    rng = np.random.default_rng(2)
+    wrong = np.kron(rng.random((32, 32)) < 0.2, np.ones((8, 8), bool))
+    reference = labels(np.where(wrong, truth % 13 + 1, truth))
+    found = count(strips(labels(truth), reference), ["boundary", "intervals"])
+    part, blocks = found.parts["boundary"], found.blocks
+    *curve, interior = part.bounds(blocks)
+    metres = distances(reference.read().astype(np.int16), (10, 10))
+    inside = labels(np.where(metres > 15, truth, 255))
+    alone = count(strips(inside, reference), ["intervals"]).blocks
+    matrices = blocks.joined(part.by_square)[:, EDGES.index(1.5) :].sum(axis=1)
+    edge = np.s_[1:-1, 1:-1]  # the edge of the map is a boundary, too
+    assert matrices.sum() == part.interior.matrix.sum() > 0.9 * (metres > 15)[edge].sum()
+    assert (alone.sized(blocks.side).matrices >= matrices).all()
+    for counts, bounds in zip((*part.curve, part.interior), (*curve, interior), strict=True):
+        low, high = bounds.averages["accuracy"]
+        assert low <= counts.accuracy <= high or not counts.pixels.scored
+    low, high = interior.averages["accuracy"]
+    assert f"{part.interior.accuracy:.3f} ({low:.3f}–{high:.3f})" in part.text(blocks)
+    assert "(" not in part.text().splitlines()[-1] and part.bounds(None) == []
+    twice = part + part
+    assert twice.matrices.sum() == 2 * part.matrices.sum() and len(twice.by_square) == 2
+    assert not (part + replace(part, by_square=())).by_square
+    with pytest.raises(LegendError, match="different regions"):
+        twice.bounds(blocks)
+    assert len(twice.bounds(blocks + blocks)) == len(EDGES)
+
+
 def test_of_corine_nothing_below_100_metres_is_told(truth):
     codes = np.where(truth == 13, 41, 23)
     part = boundary(labels(np.where(truth == 13, 13, 6)), labels(codes, CLC))
@@ -164,6 +195,9 @@ def test_what_the_reference_cannot_show_is_no_error():
     plain, part = count(whole), Generalised.of(whole, None)
     assert plain.accuracy == 0.99 and part.counts.accuracy == 1
     assert part.mmu == 25 and "25 ha" in part.text()
+    blocks = count(whole, ["intervals"]).blocks
+    low, high = part.figures(blocks)["accuracy_ci"]
+    assert low < high == 1 and f"accuracy 1.000 (~{low:.3f}–1.000)" in part.text(blocks)
     assert Generalised.from_dict(part.to_dict()).to_dict() == part.to_dict()
     assert Generalised.of(whole, 0.5).counts.accuracy == 0.99
     for none in (-1.0, 0.0, np.nan, np.inf, 100.0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 
+import holoviews as hv
 import numpy as np
 import pytest
 import rasterio
@@ -14,6 +15,8 @@ from lulc.compare import TRANSITION_ORIENTATION, compare
 from lulc.errors import RunError
 from lulc.evaluation import evaluate
 from lulc.legend import LandClass, Legend
+
+hv.extension("bokeh")
 
 LULC13 = Legend.load("lulc13")
 GRID = GeoBox.from_bbox((500000, 6700000, 500600, 6700400), "EPSG:3067", shape=(40, 60))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import operator
+from collections import Counter
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -14,7 +16,9 @@ from click.testing import CliRunner
 from odc.geo.geobox import GeoBox
 
 from lulc import config
+from lulc.bounds import AVERAGES
 from lulc.cli import cli
+from lulc.counts import RATIOS
 from lulc.evaluation import Evaluation, evaluate, evaluation_path
 from lulc.legend import Legend
 from lulc.mapfile import MapFormat
@@ -143,6 +147,63 @@ def places(data, path=()):
             yield (*path, key), value
 
 
+#: What is a score of a matrix; `f1` of a distance class is a list.
+SCORES = {"accuracy", *(f"micro_{name}" for name in RATIOS), *AVERAGES, *RATIOS}
+
+
+def scored(data, path=()):
+    """Every score of a document with its path and its interval."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        if key in ("activations", "attainable"):
+            continue
+        if key in SCORES:
+            pairs = (value, data[f"{key}_ci"])
+            many = zip(*pairs, strict=True) if isinstance(value, list) else [pairs]
+            yield from (((*path, key), *pair) for pair in many)
+        elif isinstance(value, dict | list):
+            yield from scored(value, (*path, key))
+
+
+@pytest.fixture(scope="module")
+def patchy(run):
+    """A document on a reference of patches, which have an interior."""
+    with rasterio.open(run.parent / "truth.tif") as file:
+        profile = file.profile
+    ids = np.random.default_rng(2).integers(1, 14, (4, 4))
+    with rasterio.open(run.parent / "patches.tif", "w", **profile) as file:
+        file.write(np.kron(ids, np.ones((16, 16))).astype(np.uint8), 1)
+        file.update_tags(LULC_LEGEND="lulc13")
+    return json.dumps(evaluate(run, run.parent / "patches.tif", mmu=0.05, block=80).to_dict())
+
+
+def test_every_score_has_an_interval(patchy):
+    """And none without: of the unseen, the buffer, what was seen, near a boundary and far from it,
+    and of the map without small patches."""
+    held = Counter()
+    for path, value, bounds in scored(json.loads(patchy)):
+        assert (value is None) == (bounds is None), path
+        if value is not None:
+            low, high = bounds
+            assert 0 <= low <= value + 1e-9 and value - 1e-9 <= high <= 1, path
+            held[path[:2]] += 1
+    zones = [("leakage", zone) for zone in ("unseen", "buffer", "seen")]
+    for place in (*zones, ("boundary", "interior"), ("boundary", "curve")):
+        assert held[place] > 20
+    assert held["generalised", "classes"] > 10 and held["generalised", "macro_f1"] == 1
+
+
+def test_an_older_document_has_fewer(patchy):
+    """Of before anything but the matrix was counted by squares."""
+    data = json.loads(patchy)
+    for part in ("boundary", "leakage", "generalised"):
+        del data[part]["by_square"]
+    read = Evaluation.from_dict(data).to_dict()
+    assert read["accuracy_ci"] == data["accuracy_ci"]
+    assert "accuracy_ci" not in read["boundary"]["curve"][0]
+    for place in (read["boundary"]["interior"], read["leakage"]["seen"], read["generalised"]):
+        assert "accuracy_ci" not in place and place["accuracy"] is not None
+
+
 @pytest.mark.parametrize(
     ("path", "wrong"),
     [
@@ -152,6 +213,12 @@ def places(data, path=()):
         (("intervals", "sheets", 0, "matrices", 0), "0:0"),
         (("intervals", "stretch"), 0.5),
         (("intervals", "correlation", 0, 0, "correlation"), 3),
+        (("boundary", "curve", 8, "f1_ci", 0), [0.1]),
+        (("boundary", "curve", 0, "cautious_f1", 0), "no"),
+        (("boundary", "by_square", 0, "counts", 0), "0:0"),
+        (("leakage", "by_square", 0, "rows"), 0),
+        (("leakage", "seen", "accuracy_ci", 1), 1.1),
+        (("generalised", "by_square", 0, "counts", 0), "1:-1"),
         (("generalised", "matrix", 0, 0), 0.5),
         (("activations", "overall", "ece"), -0.1),
         (("activations", "classes", 0, "ranking", "best_f1"), -0.1),
@@ -202,7 +269,8 @@ def test_regions_of_a_run_add_up_to_it(run):
     both = halves[0] + halves[1]
     assert (both.matrix == whole.matrix).all() and both.pixels == whole.pixels
     assert both.to_dict()["ignored"] == whole.to_dict()["ignored"]
-    assert both.leakage.to_dict() == whole.leakage.to_dict()
+    zones = [replace(found.leakage, by_square=()).to_dict() for found in (both, whole)]
+    assert zones[0] == zones[1]
     assert (both.parts["activations"].counts == whole.parts["activations"].counts).all()
     assert both.parts["boundary"].matrices.sum() == whole.parts["boundary"].matrices.sum()
     valid(both.to_dict())
@@ -211,7 +279,7 @@ def test_regions_of_a_run_add_up_to_it(run):
 #: What in the parts is counted, or says what was counted; all else follows from it.
 COUNTED = {
     "matrix", "counts", "sums", "squares", "rounded", "labels", "label_accuracy", "mmu", "given",
-    "sheets", "id", "name", "color", "members", "codes", "pixel", "halo",
+    "sheets", "by_square", "id", "name", "color", "members", "codes", "pixel", "halo",
 }  # fmt: skip
 
 

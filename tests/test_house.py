@@ -37,8 +37,8 @@ HOUSE = {
         "mapfile runs spool unfinished task request manifest coordinator classify features"
     ),
     "scores": (
-        "tables grouping counts leakage activations rollup strips confusion "
-        "units bounds cautious bootstrap squares blocks blockmap boundary generalised levels "
+        "tables grouping counts squares leakage activations rollup strips confusion "
+        "units bounds cautious bootstrap sheet blocks blockmap boundary generalised levels "
         "reliability ranking cells cellscores cellbounds histograms attainable parts "
         "scores evaluation compare"
     ),

@@ -16,13 +16,14 @@ from rasterio.windows import Window
 from lulc import samples
 from lulc.compare import compare
 from lulc.errors import LegendError
-from lulc.evaluation import Evaluation, confusion, evaluate
+from lulc.evaluation import Evaluation, confusion, count, evaluate
 from lulc.grouping import common_grouping
-from lulc.leakage import BUFFER, SEEN, UNSEEN, Zones
+from lulc.leakage import BUFFER, SEEN, UNSEEN, ZONES, Zones
 from lulc.legend import Legend
 from lulc.reference import LabelMap
 from lulc.region import Region
 from lulc.runs import Run
+from lulc.strips import Strips
 
 LULC13 = Legend.load("lulc13")
 GRID = GeoBox.from_bbox((500000, 6700000, 501200, 6700900), "EPSG:3067", shape=(90, 120))
@@ -147,6 +148,25 @@ def test_scores_are_those_of_the_unseen(leaky, truth):
     assert "53.3% that are unseen" in str(found)
     assert Evaluation.load(run.path / "evaluation.json") == found
     assert found.to_dict() == Evaluation.from_dict(json.loads(json.dumps(data))).to_dict()
+
+
+def test_intervals_of_a_zone_rest_on_its_own_pixels(leaky, truth):
+    """The blocks of what was seen are those of a map that ends there."""
+    run, reference = leaky
+    found = evaluate(run, reference, block=150)
+    zones = Zones.of([run], GRID).read(whole())
+    matrices = found.blocks.joined(found.leakage.by_square)
+    assert (matrices[:, UNSEEN] == found.blocks.matrices).all()
+    ids = run.labels().read()
+    for zone, name in enumerate(ZONES):
+        there = np.where(zones == zone, ids, 255).astype(np.uint8)
+        maps = (LabelMap.from_array(a, GRID, LULC13) for a in (there, truth.astype(np.uint8)))
+        alone = count(Strips(*maps, SAME), ["intervals"]).blocks.sized(150)
+        assert (matrices[:, zone] == alone.matrices).all()
+        low, high = found.to_dict()["leakage"][name]["accuracy_ci"]
+        assert low < alone.matrices.trace(axis1=1, axis2=2).sum() / (zones == zone).sum() <= high
+    assert found.to_dict()["leakage"]["unseen"]["accuracy_ci"] == found.to_dict()["accuracy_ci"]
+    assert not evaluate(run, reference, parts=()).leakage.by_square
 
 
 def test_a_region_has_its_own_shares(leaky):

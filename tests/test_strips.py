@@ -328,6 +328,11 @@ def test_areas_scored_apart_add_up(tmp_path_factory, rows, columns, zones):
             if name == "intervals":
                 matrices = [sheet.squares.counts.sum(axis=(0, 1)) for sheet in found.sheets]
                 assert (sum(matrices) == whole.matrix).all()
+            elif name == "boundary":
+                matrices = [each.counts.sum(axis=(0, 1)) for each in found.by_square]
+                assert (sum(matrices) == found.matrices).all()
+                alike = [replace(each, by_square=()) for each in (found, whole.parts[name])]
+                same(*(each.to_dict() for each in alike))
             else:
                 same(found.to_dict(), whole.parts[name].to_dict())
     # Without what is around, no pixel is lost, and none is farther from a boundary.

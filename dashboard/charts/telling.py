@@ -74,7 +74,7 @@ def remarks(found: Evaluation, further: Sequence[str] = ()) -> str:
 
 def numbers(found: Evaluation) -> str:
     """Every class with its ratios and counts."""
-    data = found.to_dict()
+    data = found.figures
     rows = [
         [f"{c['id']} {c['name']}", *(tables.number(c[m]) for m in tables.METRICS),
          tables.interval(c.get("f1_ci"), "f1" in c.get("cautious", ())),
