@@ -6,13 +6,16 @@ Many regions of one process: classes by thresholds of smooth noise, errors where
 field is high, more often in some classes. The true score is that over all of them and as much
 ground again.
 Two maps of each region, the second with fewer errors, give the paired differences. Cautious
-intervals are also counted apart, with how wide they and the others are.
+intervals are also counted apart, with how wide they and the others are. "Interior" are the scores
+far from boundaries of the truth, "distances" those of the classes of distance that have pixels in
+every region, "half" those of a half of each region, as of a zone.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from affine import Affine
@@ -20,12 +23,16 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from lulc.blocks import SpatialBlocks
+from lulc.boundary import Boundary
 from lulc.bounds import Bounds
 from lulc.counts import RATIOS
+from lulc.evaluation import count
 from lulc.grouping import common_grouping
 from lulc.lakeland.noise import fractal, key, white
 from lulc.legend import LandClass, Legend
 from lulc.reference import LabelMap
+from lulc.scores import Evaluation
+from lulc.squares import Squares
 from lulc.strips import Strips
 from lulc.units import Units
 
@@ -55,14 +62,25 @@ def region(seed: int, size: int, patch: float, error: float) -> list[NDArray[np.
     return [ids.astype(np.uint8) for ids in (truth, first, second)]
 
 
-def counted(truth: NDArray[np.uint8], ids: NDArray[np.uint8]) -> SpatialBlocks:
-    """Blocks of a map."""
+def counted(truth: NDArray[np.uint8], ids: NDArray[np.uint8], parts: Sequence[str]) -> Evaluation:
+    """What is counted on a map, of which the western half is a zone of its own."""
     grid = GeoBox(truth.shape, Affine(10, 0, 0, 0, -10, 0), "EPSG:3067")
     maps = (LabelMap.from_array(array, grid, LEGEND) for array in (ids, truth))
-    strips = Strips(*maps, GROUPING)
-    tally = SpatialBlocks.tally(strips)
-    strips.count([tally])
-    return tally.result()
+    return count(Strips(*maps, GROUPING), parts)
+
+
+def parts_of(found: Evaluation) -> tuple[NDArray[np.int64], list[Bounds]]:
+    """Matrices (part, n, n) of the interior, of each distance and of a half of a region, and
+    their intervals."""
+    near, blocks = found.parts["boundary"], found.blocks
+    assert isinstance(near, Boundary) and blocks is not None
+    [sheet] = blocks.sheets
+    half = sheet.squares.counts.copy()
+    half[:, half.shape[1] // 2 :] = 0
+    *curve, interior = near.bounds(blocks)
+    bounds = [interior, *curve, blocks.bounds_of(blocks.joined([Squares(half)]))]
+    matrices = [near.interior.matrix, *near.matrices, half.sum(axis=(0, 1))]
+    return np.stack(matrices), bounds
 
 
 def scores(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -108,14 +126,21 @@ def main(repetitions: int = 200, first_seed: int = 0, *cases: int) -> None:
     """Print the share of regions whose intervals hold the true scores, score by score; of all
     cases, or of those given, counted from 0."""
     for size, patch, error in [CASES[case] for case in cases] or CASES:
-        pairs = []
+        pairs: list[list[SpatialBlocks]] = []
+        parts: list[list[Bounds]] = []
+        further, least = np.zeros(1, np.int64), np.array(np.inf)
         total = np.zeros((2, len(NAMES), len(NAMES)), np.int64)
         for number in range(2 * repetitions):
             truth, *maps = region(first_seed + number, size, patch, error)
-            found = [counted(truth, ids) for ids in maps]
-            total += [blocks.matrices.sum(axis=0) for blocks in found]
+            kinds = ("intervals", "boundary"), ("intervals",)
+            found = [counted(truth, *each) for each in zip(maps, kinds, strict=True)]
+            total += [each.matrix for each in found]
+            matrices, bounds = parts_of(found[0])
+            further = further + matrices
             if number < repetitions:
-                pairs.append(found)
+                pairs.append([each.blocks for each in found])
+                parts.append(bounds)
+                least = np.minimum(least, matrices.sum(axis=(1, 2)))
         first, second = (scores(matrix) for matrix in total)
         blocks, side, length = (
             np.mean([getattr(a, name) for a, _ in pairs]) for name in ("number", "side", "length")
@@ -127,6 +152,12 @@ def main(repetitions: int = 200, first_seed: int = 0, *cases: int) -> None:
         )
         tell("blocks", [a.bounds for a, _ in pairs], first)
         tell("differences", [b.less(a) for a, b in pairs], second - first)
+        true = np.stack([scores(matrix) for matrix in further])
+        curve, last = range(1, len(true) - 1), len(true) - 1
+        for name, places in (("interior", [0]), ("distances", curve), ("half", [last])):
+            chosen = [place for place in places if least[place]]
+            their = [each[place] for place in chosen for each in parts]
+            tell(name, their, np.repeat(true[chosen], len(parts), axis=0))
         pixels = [held(binomial(a.matrices.sum(axis=0)), first) for a, _ in pairs]
         print(f"{'pixels':14} {shown(np.mean(pixels, axis=0))}", flush=True)
 

@@ -72,7 +72,8 @@ few scored pixels (see their km²) differ by chance; blocks without any are left
     "evidence": """
 <p><b>Near a boundary</b>: a pixel beside a boundary of the reference may be wrong because the two
 do not lie on each other exactly; what is wrong far inside is the map's error, or the
-reference's.</p>
+reference's. Lines through the points are <b>95 % intervals</b>, dotted where they are cautious:
+wider than need be, as too few blocks of ground tell.</p>
 <p><b>A probability?</b> Where the curve lies below the diagonal, activations promise more than
 holds. <b>Another threshold</b> and <b>ranking</b> are of the class chosen, mapped wherever its
 activation reaches a value.</p>

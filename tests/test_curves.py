@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lulc.boundary import EDGES, Boundary
+from lulc.bounds import Bounds
 from lulc.grouping import Group
 from lulc.histograms import Histograms, count
 
@@ -105,3 +106,20 @@ def test_boundary_draws_the_distances_in_metres() -> None:
     assert accuracy[0] == pytest.approx([5, 0.5, 0, 10, 4])
     assert accuracy[-1, 1:3] == pytest.approx([1, EDGES[-2] * 20])
     assert np.isnan(accuracy[1:-1, 1]).all()
+    assert not any(len(lines) for lines in chart.traverse(lambda x: x, [hv.Segments]))
+
+
+def test_boundary_draws_intervals_dotted_where_cautious() -> None:
+    matrices = np.tile(np.array([[3, 1], [1, 3]]), (len(EDGES) - 1, 1, 1))
+    accuracy, f1 = np.array([0.5, 0.9]), np.array([[0.1, 0.2], [0.6, 0.8]])
+    known = Bounds(
+        {"f1": f1}, {"accuracy": accuracy}, {"f1": np.array([False, True]), "accuracy": False}
+    )
+    gone = Bounds(
+        {"f1": f1 * np.nan}, {"accuracy": accuracy * np.nan}, {"f1": [False] * 2, "accuracy": False}
+    )
+    found = Boundary(GROUPS, 20.0, matrices)
+    chart = curves.boundary(found, 1, [known, *[gone] * (len(EDGES) - 2), known])
+    drawn = [each for each in chart.traverse(lambda x: x, [hv.Segments]) if len(each)]
+    assert [each.array().tolist() for each in drawn] == [[[5, 0.5, 5, 0.9]], [[5, 0.6, 5, 0.8]]]
+    hv.render(chart, backend="bokeh")

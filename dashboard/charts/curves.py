@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import holoviews as hv
@@ -10,6 +11,7 @@ import numpy as np
 from dashboard.charts.chart import SQUARE
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
 from lulc.boundary import EDGES, INTERIOR, Boundary
+from lulc.bounds import Bounds
 from lulc.histograms import Histograms
 from lulc.levels import BINS, VALUES
 
@@ -88,15 +90,20 @@ def precision_recall(found: Histograms, group: int) -> hv.Overlay:
     ).opts(xlabel="recall, 0 to 1", ylabel="precision, 0 to 1", **_SHARES)
 
 
-def boundary(found: Boundary, group: int) -> hv.Overlay:
-    """Scores by distance to the nearest boundary of the reference, in metres."""
+def boundary(found: Boundary, group: int, bounds: Sequence[Bounds] = ()) -> hv.Overlay:
+    """Scores by distance to the nearest boundary of the reference, in metres.
+
+    With the intervals of each distance, these are lines through the points.
+    """
     # The last class has no end: it is drawn as if it were as wide as the one before.
     edges = np.array([*EDGES[:-1], 2 * EDGES[-2] - EDGES[-3]]) * found.size
     places = (edges[:-1] + edges[1:]) / 2
     lines = []
-    for label, color, dash, values in (
-        ("accuracy of all classes", BLUE, "solid", [float(c.accuracy) for c in found.curve]),
-        ("F1 of the class chosen", ORANGE, "dashed", [float(c.f1[group]) for c in found.curve]),
+    accuracy = [(b.averages["accuracy"], b.cautious["accuracy"]) for b in bounds]
+    f1 = [(b.ratios["f1"][group], b.cautious["f1"][group]) for b in bounds]
+    for label, color, dash, values, known in (
+        ("accuracy of all classes", BLUE, "solid", [c.accuracy for c in found.curve], accuracy),
+        ("F1 of the class chosen", ORANGE, "dashed", [c.f1[group] for c in found.curve], f1),
     ):
         pixels = [c.pixels.scored for c in found.curve]
         table = (places, values, edges[:-1], edges[1:], pixels)
@@ -104,6 +111,7 @@ def boundary(found: Boundary, group: int) -> hv.Overlay:
         line = hv.Curve(table[:2], "Distance", "Score", label=label)
         lines.append(
             line.opts(color=color, line_dash=dash, line_width=2.5)
+            * _intervals(places, known, color)
             * points.opts(color=color, size=7, line_color="black", tools=["hover"])
         )
     inside = hv.VLine(INTERIOR * found.size, label="interior").opts(
@@ -111,7 +119,21 @@ def boundary(found: Boundary, group: int) -> hv.Overlay:
     )
     return (lines[0] * lines[1] * inside).opts(
         xlabel="metres to a boundary (dotted: interior)",
-        ylabel="score, 0 to 1",
+        ylabel="score, 0 to 1, and 95 % interval" if bounds else "score, 0 to 1",
         padding=(0.05, 0),
         **{key: value for key, value in _SHARES.items() if key != "xlim"} | {"legend_cols": 1},
     )
+
+
+def _intervals(places: np.ndarray, known: Sequence[tuple[Any, Any]], color: str) -> hv.Overlay:
+    """Lines from and to, at places along the axis; thinner and dotted where cautious."""
+    shown = []
+    for careful, style in ((False, {"line_width": 2}), (True, {"line_dash": "dotted"})):
+        ends = [
+            (place, low, place, high)
+            for place, ((low, high), cautious) in zip(places, known, strict=False)
+            if cautious == careful and not np.isnan(low)
+        ]
+        lines = hv.Segments(ends, ["Distance", "Score", "to distance", "to score"])
+        shown.append(lines.opts(color=color, alpha=0.8, **style))
+    return hv.Overlay(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from dashboard.charts.chart import SQUARE, Chart
 from dashboard.help import about
 from dashboard.ties import choose, heading, select, words
 from lulc.boundary import Boundary
+from lulc.bounds import Bounds
 from lulc.counts import defined
 from lulc.histograms import Histograms
 from lulc.scores import Evaluation
@@ -27,6 +29,7 @@ class Evidence:
     def __init__(self) -> None:
         self.found: Histograms | None = None
         self.near: Boundary | None = None
+        self.bounds: list[Bounds] = []
         self.group = select("Class", width=330)
         self.said = words()
         self.charts = {
@@ -45,13 +48,19 @@ class Evidence:
             visible=False,
         )
         self._drawn: Any = None
+        self._wanted: Evaluation | None = None
         self.group.param.watch(self._draw, "value")
 
     async def show(self, evaluation: Evaluation) -> None:
         """Show what an evaluation has counted beside its matrix; nothing if it has not."""
+        self._wanted = evaluation
         found, near = (evaluation.parts.get(name) for name in ("activations", "boundary"))
+        near = near if isinstance(near, Boundary) else None
+        bounds = await asyncio.to_thread(near.bounds, evaluation.blocks) if near else []
+        if self._wanted is not evaluation:
+            return  # something newer is to be shown
         self.found = found if isinstance(found, Histograms) else None
-        self.near = near if isinstance(near, Boundary) else None
+        self.near, self.bounds = near, bounds
         for part in (self.said, *self.activations):
             part.visible = self.found is not None
         self.edges.visible = self.near is not None
@@ -67,7 +76,7 @@ class Evidence:
             return
         self._drawn = wanted
         if self.near is not None and group < len(self.near.groups):
-            await self.distance.show(self.near, group)
+            await self.distance.show(self.near, group, self.bounds)
         if self.found is not None and group < len(self.found.groups):
             found = self.found
             self.said.object = describe(found, group)
