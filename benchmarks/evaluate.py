@@ -34,8 +34,8 @@ from lulc.activations import Activations
 from lulc.evaluation import confusion, count, evaluate_labels
 from lulc.grouping import common_grouping
 from lulc.histograms import HistogramTally
-from lulc.histograms import count as histogram
 from lulc.legend import Legend, crosswalk
+from lulc.levelcounts import count_values
 from lulc.mapfile import MapFormat
 from lulc.reference import LabelMap, open_reference
 from lulc.strips import Strip, Strips
@@ -189,9 +189,8 @@ def parts(folder: Path) -> None:
 
 def as_floats(tally: HistogramTally, strip: Strip) -> None:
     """Count a strip of bytes as if its activations were those of a float32 map."""
-    reference = np.where(strip.kept, strip.reference, np.int16(-1))
-    found = strip.activations()
-    tally.total += histogram(tally.total.groups, found, reference, strip.prediction, True)
+    tally.rounded = True
+    tally.add_values(strip, strip.activations(), count_values)
 
 
 @click.command()

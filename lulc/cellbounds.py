@@ -8,6 +8,7 @@ interval from those of its two parts as if they were of different ground (MOVER,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,38 @@ class CellBounds:
     where the score is undefined."""
     cautious: dict[str, NDArray[np.bool_]]
     """Whether each is cautious."""
+
+    def overall(self, data: dict[str, Any], place: int) -> dict[str, Any]:
+        """The JSON of the mapped group's calibration, and of the scores over all groups, with
+        intervals; `place` is its map's."""
+        calibration = self.calibration(data, place)
+        names = "brier", "mean_average_precision"
+        found = {f"{name}_ci": self.at(name) for name in names}
+        cautious = [*self.marked(names), *calibration["cautious"]]
+        return {**calibration, **found, "cautious": cautious}
+
+    def calibration(self, data: dict[str, Any], place: int) -> dict[str, Any]:
+        """The JSON of a map's calibration (`lulc.reliability`) with intervals."""
+        return self._with(data, ("ece", "overconfidence"), ("observed",), place)
+
+    def ranking(self, data: dict[str, Any], place: int) -> dict[str, Any]:
+        """The JSON of a group's ranking (`lulc.ranking`) with intervals."""
+        names = "average_precision", "best_f1"
+        return self._with(data, names, ("precision", "recall", "f1"), place)
+
+    def _with(
+        self, data: dict[str, Any], names: tuple[str, ...], of_points: tuple[str, ...], place: int
+    ) -> dict[str, Any]:
+        points = [
+            {
+                **point,
+                **{f"{name}_ci": self.at(name, place, i) for name in of_points},
+                "cautious": self.marked(of_points, place, i),
+            }
+            for i, point in enumerate(data["curve"])
+        ]
+        found = {f"{name}_ci": self.at(name, place) for name in names}
+        return {**data, **found, "cautious": self.marked(names, place), "curve": points}
 
     def at(self, name: str, *place: int) -> list[float] | None:
         """From and to as JSON; None where undefined."""

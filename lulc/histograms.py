@@ -1,30 +1,34 @@
-"""Activations against the reference, counted by level: what calibration and ranking are of."""
+"""Activations against the reference, counted by level: what calibration and ranking are of.
+
+Beside the histograms of the whole, every square of ground has its own by cells of levels
+(`lulc.cells`), from which the scores have intervals (`lulc.cellbounds`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc.activations import summed
+from lulc.cellbounds import CellBounds, intervals
+from lulc.cells import CELLS, Cells
 from lulc.counts import defined, ratio
 from lulc.errors import LegendError
 from lulc.grouping import Group
-from lulc.levels import BIN, BINS, LEVELS, levels
-from lulc.mapfile import ACTIVATION_SCALE
+from lulc.levelcounts import LevelCounts, LevelTally, count_values
+from lulc.levels import BINS, LEVELS
 from lulc.ranking import Ranking
 from lulc.reliability import Reliability, brier_loss
-from lulc.strips import Strip, Strips
-from lulc.tables import number
+from lulc.squares import Squares, listed, together
+from lulc.strips import Strips
+from lulc.tables import interval, number
 
 if TYPE_CHECKING:
     from lulc.blocks import SpatialBlocks
-
-#: Pixels counted at once, small enough for the processor's cache.
-CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,22 @@ class Histograms:
     """(activation - truth)^2, added up over groups and pixels."""
     rounded: bool
     """Whether the activations were of a uint8 map."""
+    by_square: tuple[Squares, ...] = ()
+    """Of each region, (row, column, map, 2, CELLS) pixels of its squares, with the maps of
+    `lulc.cells.Cells`; none if they were not counted."""
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], found: LevelCounts, rounded: bool) -> Self:
+        """From counts of all maps, without squares."""
+        return cls(
+            tuple(groups),
+            found.counts[:-1],
+            found.sums[:-1],
+            found.counts[-1],
+            found.sums[-1],
+            found.squares,
+            rounded,
+        )
 
     @classmethod
     def tally(cls, strips: Strips) -> HistogramTally | None:
@@ -63,6 +83,7 @@ class Histograms:
             mapped_sums=self.mapped_sums + other.mapped_sums,
             squares=self.squares + other.squares,
             rounded=self.rounded or other.rounded,
+            by_square=together(self.by_square, other.by_square),
         )
 
     @property
@@ -70,14 +91,42 @@ class Histograms:
         """Pixels counted."""
         return int(self.mapped_counts.sum())
 
-    def text(self, _: SpatialBlocks | None = None, /) -> str:
+    def text(self, blocks: SpatialBlocks | None = None, /) -> str:
         """Calibration and ranking on average, in a sentence."""
-        found = [r.average_precision for r in self.rankings if not np.isnan(r.average_precision)]
-        mean = sum(found) / len(found) if found else None
-        return (
-            f"Expected calibration error {number(defined(self.overall.ece))}, Brier score "
-            f"{number(defined(self.brier))}, mean average precision {number(mean)}."
-        )
+        found, overall = self.bounds(blocks), len(self.groups)
+        figures = []
+        for name, key, value, place in (
+            ("Expected calibration error", "ece", self.overall.ece, (overall,)),
+            ("Brier score", "brier", self.brier, ()),
+            ("mean average precision", "mean_average_precision", self.mean_average_precision, ()),
+        ):
+            bounds = found.at(key, *place) if found else None
+            said = bounds and f" ({interval(bounds, bool(found and found.cautious[key][place]))})"
+            figures.append(f"{name} {number(defined(value))}{said or ''}")
+        return f"{', '.join(figures)}."
+
+    def bounds(self, blocks: SpatialBlocks | None) -> CellBounds | None:
+        """The interval of every score; None without blocks of the same ground, or without squares.
+
+        They are drawn once for blocks of a size.
+        """
+        if blocks is None or not self.by_square:
+            return None
+        key = blocks.side, blocks.stretch
+        if key not in self._drawn:
+            joined = blocks.joined(self.by_square)
+            cells = Cells(
+                joined[joined.any(axis=(1, 2, 3))],
+                np.concatenate([self.counts, self.mapped_counts[None]]),
+                np.concatenate([self.sums, self.mapped_sums[None]]),
+                self.squares,
+            )
+            self._drawn[key] = intervals(cells, blocks.stretch)
+        return self._drawn[key]
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[float, float], CellBounds]:
+        return {}
 
     @property
     def overall(self) -> Reliability:
@@ -93,6 +142,13 @@ class Histograms:
     def rankings(self) -> tuple[Ranking, ...]:
         """For each group, precision against recall by threshold of its activation."""
         return tuple(Ranking(counts) for counts in self.counts)
+
+    @property
+    def mean_average_precision(self) -> float:
+        """Mean of the groups' average precision, where it is defined; NaN where it nowhere is."""
+        found = np.array([ranking.average_precision for ranking in self.rankings])
+        known = ~np.isnan(found)
+        return float(ratio(found[known].sum(), known.sum()))
 
     @property
     def brier(self) -> float:
@@ -124,34 +180,43 @@ class Histograms:
     def _members(self) -> NDArray[np.int64]:
         return np.array([len(group.members) for group in self.groups])
 
-    def to_dict(self, _: SpatialBlocks | None = None, /) -> dict[str, Any]:
-        """Figures, curves and counts as JSON; undefined ratios are None."""
+    def to_dict(self, blocks: SpatialBlocks | None = None, /) -> dict[str, Any]:
+        """Figures, curves and counts as JSON, and intervals with blocks; undefined is None."""
+        found, groups = self.bounds(blocks), len(self.groups)
         overall = {
             "brier": defined(self.brier),
-            "brier_loss": defined(self.brier_loss),
+            "mean_average_precision": defined(self.mean_average_precision),
             **self.overall.to_dict(),
-            "ece_loss": defined(self.ece_loss),
-            "counts": self.mapped_counts.tolist(),
-            "sums": self.mapped_sums.tolist(),
         }
-        classes = [
-            {
-                **asdict(group),
-                "calibration": {**reliability.to_dict(), "ece_loss": defined(loss)},
-                "ranking": ranking.to_dict(),
-                "counts": ranking.counts.tolist(),
-                "sums": reliability.sums.tolist(),
-            }
-            for group, reliability, loss, ranking in zip(
-                self.groups, self.reliabilities, self.ece_losses, self.rankings, strict=True
+        rows = zip(self.groups, self.reliabilities, self.ece_losses, self.rankings, strict=True)
+        classes = []
+        for place, (group, reliability, loss, ranking) in enumerate(rows):
+            calibration, ranked = reliability.to_dict(), ranking.to_dict()
+            if found:
+                calibration = found.calibration(calibration, place)
+                ranked = found.ranking(ranked, place)
+            classes.append(
+                {
+                    **asdict(group),
+                    "calibration": {**calibration, "ece_loss": defined(loss)},
+                    "ranking": ranked,
+                    "counts": ranking.counts.tolist(),
+                    "sums": reliability.sums.tolist(),
+                }
             )
-        ]
         return {
             "rounded": self.rounded,
             "pixels": self.pixels,
             "squares": self.squares,
-            "overall": overall,
+            "overall": {
+                **(found.overall(overall, groups) if found else overall),
+                "brier_loss": defined(self.brier_loss),
+                "ece_loss": defined(self.ece_loss),
+                "counts": self.mapped_counts.tolist(),
+                "sums": self.mapped_sums.tolist(),
+            },
             "classes": classes,
+            "by_square": [squares.to_dict() for squares in self.by_square],
         }
 
     @classmethod
@@ -167,44 +232,22 @@ class Histograms:
             np.array(overall["sums"], float).reshape(2, BINS),
             float(data["squares"]),
             bool(data["rounded"]),
+            listed(data, (len(groups) + 1, 2, CELLS)),
         )
 
 
-class HistogramTally:
+class HistogramTally(LevelTally):
     """Counts `Histograms` strip by strip, on the pixels that are scored."""
-
-    margin = 0
-
-    def __init__(self, strips: Strips) -> None:
-        self.total = nothing(strips.grouping.groups)
-
-    def add(self, strip: Strip) -> None:
-        """Count a strip."""
-        reference = np.where(strip.kept, strip.reference, np.int16(-1))
-        if strip.stored.dtype == np.uint8:
-            steps = summed(strip.stored, strip.strips.bands)
-            self.total += count_steps(self.total.groups, steps, reference, strip.prediction)
-        else:
-            found = strip.activations()
-            self.total += count(self.total.groups, found, reference, strip.prediction, False)
 
     def result(self) -> Histograms:
         """What was counted."""
-        return self.total
+        found = Histograms.of(self.groups, self.total, self.rounded)
+        return replace(found, by_square=(self.squares.result(),))
 
 
 def nothing(groups: Sequence[Group]) -> Histograms:
     """The histograms of no pixel."""
-    n = len(groups)
-    return Histograms(
-        tuple(groups),
-        np.zeros((n, 2, LEVELS), np.int64),
-        np.zeros((n, 2, BINS)),
-        np.zeros((2, LEVELS), np.int64),
-        np.zeros((2, BINS)),
-        0.0,
-        False,
-    )
+    return Histograms.of(groups, LevelCounts.nothing(len(groups)), False)
 
 
 def count(
@@ -214,98 +257,13 @@ def count(
     mapped: NDArray[np.int16],
     rounded: bool,
 ) -> Histograms:
-    """Count activations by level.
+    """Count activations of an area, without squares.
 
     Args:
-        activations: (group, y, x) of 0..1; may be NaN where nothing is counted.
-        reference: index of the group, (y, x); what is below 0 is not counted.
-        mapped: index of the group on the map, (y, x), on every pixel that is counted.
+        activations, reference, mapped: as of `lulc.levelcounts.count_values`.
         rounded: whether the activations were stored as uint8.
     """
-    found = replace(nothing(groups), rounded=rounded)
-    flat = activations.reshape(len(groups), -1)
-    squares = 0.0
-    for start in range(0, reference.size, CHUNK):
-        piece = slice(start, start + CHUNK)
-        here = reference.ravel()[piece]
-        kept = np.flatnonzero(here >= 0)
-        if not kept.size:
-            continue
-        part, here, chosen = flat[:, piece][:, kept], here[kept], mapped.ravel()[piece][kept]
-        for g, values in enumerate(part):
-            there = here == g
-            _add(found.counts[g], found.sums[g], values, there)
-            squares += float(np.square(values - there).sum(dtype=float))
-        winners = np.take_along_axis(part, chosen[None].astype(np.intp), axis=0)[0]
-        _add(found.mapped_counts, found.mapped_sums, winners, chosen == here)
-    return replace(found, squares=squares)
-
-
-def count_steps(
-    groups: Sequence[Group],
-    steps: NDArray[np.uint16],
-    reference: NDArray[np.int16],
-    mapped: NDArray[np.int16],
-) -> Histograms:
-    """As `count` of a uint8 map, several times as fast: all follows from how often a sum occurs.
-
-    Args:
-        steps: (group, y, x) activations in steps of `ACTIVATION_SCALE`, summed into the groups.
-        reference, mapped: as of `count`.
-    """
-    flat = steps.reshape(len(groups), -1)
-    size = max((len(group.members) for group in groups), default=1) * (LEVELS - 1) + 1
-    occurs = np.zeros((len(groups), 2, size), np.int64)
-    winning = np.zeros((2, size), np.int64)
-    for start in range(0, reference.size, CHUNK):
-        piece = slice(start, start + CHUNK)
-        here, part, chosen = reference.ravel()[piece], flat[:, piece], mapped.ravel()[piece]
-        kept = here >= 0
-        if not kept.all():
-            here, part, chosen = here[kept], part[:, kept], chosen[kept]
-        if not here.size:
-            continue
-        for found, values, there in zip(occurs, part, _places(here, len(groups)), strict=True):
-            own = np.bincount(values[there], minlength=size)
-            found[0] += np.bincount(values, minlength=size) - own
-            found[1] += own
-        winners = np.take_along_axis(part, chosen[None].astype(np.intp), axis=0)[0]
-        right = np.bincount(winners[chosen == here], minlength=size)
-        winning[0] += np.bincount(winners, minlength=size) - right
-        winning[1] += right
-    values = np.arange(size) * ACTIVATION_SCALE
-    squares = (occurs[:, 0] * values**2).sum() + (occurs[:, 1] * (1 - values) ** 2).sum()
-    return Histograms(
-        tuple(groups), *_by_level(occurs), *_by_level(winning), float(squares), rounded=True
-    )
-
-
-def _places(here: NDArray[np.int16], number: int) -> list[NDArray[np.intp]]:
-    """Where each index below a number is, found by one sort."""
-    order = np.argsort(here, kind="stable")
-    return np.split(order, np.searchsorted(here[order], np.arange(1, number)))
-
-
-def _by_level(occurs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """From how often a sum of steps occurs, (..., size): counts (..., LEVELS), sums (..., BINS)."""
-    steps = np.arange(occurs.shape[-1])
-    last = LEVELS - 1
-    counts = np.concatenate(
-        [occurs[..., :last], occurs[..., last:].sum(axis=-1, keepdims=True)], axis=-1
-    )
-    places = BIN[np.minimum(steps, last)]
-    first = np.searchsorted(places, np.arange(BINS))
-    return counts, np.add.reduceat(occurs * (steps * ACTIVATION_SCALE), first, axis=-1)
-
-
-def _add(
-    counts: NDArray[np.int64],
-    sums: NDArray[np.float64],
-    values: NDArray[np.float32],
-    there: NDArray[np.bool_],
-) -> None:
-    """Add values to the counts by level (2, LEVELS) and the sums by bin (2, BINS)."""
-    level = levels(values)
-    counts += np.bincount(level + LEVELS * there, minlength=counts.size).reshape(counts.shape)
-    place = BIN[level] + BINS * there
-    sums += np.bincount(place, weights=values, minlength=sums.size).reshape(sums.shape)
+    whole = np.zeros(reference.shape[1], np.intp)
+    members = [len(group.members) for group in groups]
+    found = count_values(members, activations, reference, mapped, whole)
+    return Histograms.of(groups, found, rounded)

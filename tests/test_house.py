@@ -39,8 +39,8 @@ HOUSE = {
     "scores": (
         "tables grouping counts squares leakage activations rollup strips confusion "
         "units bounds cautious bootstrap sheet blocks blockmap boundary generalised levels "
-        "reliability ranking cells cellscores cellbounds histograms attainable parts "
-        "scores evaluation compare"
+        "reliability ranking cells cellscores cellbounds levelcounts histograms attainable "
+        "parts scores evaluation compare"
     ),
     "areas": "census pointfiles points limits estimators areas",
     "wrong labels": "patches patchsearch suspects",

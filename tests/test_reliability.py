@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss
 
-from lulc import evaluation, histograms
+from lulc import evaluation, levelcounts
 from lulc.activations import probabilities, summed
 from lulc.errors import LegendError
 from lulc.evaluation import Evaluation, evaluate
 from lulc.grouping import Group, common_grouping
-from lulc.histograms import Histograms, count, count_steps, nothing
+from lulc.histograms import Histograms, count, nothing
 from lulc.legend import Legend
+from lulc.levelcounts import count_steps
 from lulc.levels import BIN, BINS, LEVELS, VALUES, by_bin, levels
 from lulc.mapfile import ACTIVATION_SCALE
 from tests import workspaces
@@ -44,6 +45,12 @@ def softmax(seed, shape=(40, 50), classes=4, sharpness=2.0):
 def counted(activations, truth, told_apart=FOUR, rounded=False):
     mapped = activations.argmax(axis=0).astype(np.int16)
     return count(told_apart, activations, truth, mapped, rounded)
+
+
+def of_steps(told_apart, steps, truth, mapped):
+    members = [len(group.members) for group in told_apart]
+    found = count_steps(members, steps, truth, mapped, np.zeros(truth.shape[1], int))
+    return Histograms.of(told_apart, found, rounded=True)
 
 
 def stored(activations):
@@ -86,14 +93,14 @@ def test_steps_of_bytes_give_what_their_activations_give(told_apart, bands):
     mapped = summed(steps, bands).argmax(axis=0).astype(np.int16)
     slow = count(told_apart, probabilities(steps, bands), truth, mapped, True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(histograms, "CHUNK", 300)
-        fast = count_steps(told_apart, summed(steps, bands), truth, mapped)
+        patch.setattr(levelcounts, "CHUNK", 300)
+        fast = of_steps(told_apart, summed(steps, bands), truth, mapped)
     for name in ("counts", "mapped_counts"):
         np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name))
     for name in ("sums", "mapped_sums", "squares"):
         np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=1e-6)
     assert fast.rounded and fast.groups == slow.groups
-    empty = count_steps(told_apart, summed(steps, bands), np.full_like(truth, -1), mapped)
+    empty = of_steps(told_apart, summed(steps, bands), np.full_like(truth, -1), mapped)
     assert empty.to_dict() == replace(nothing(told_apart), rounded=True).to_dict()
 
 

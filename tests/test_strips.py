@@ -333,6 +333,11 @@ def test_areas_scored_apart_add_up(tmp_path_factory, rows, columns, zones):
                 assert (sum(matrices) == found.matrices).all()
                 alike = [replace(each, by_square=()) for each in (found, whole.parts[name])]
                 same(*(each.to_dict() for each in alike))
+            elif name == "activations":
+                both = found, whole.parts[name]
+                ours, theirs = (sum(s.counts.sum(axis=(0, 1)) for s in p.by_square) for p in both)
+                assert (ours == theirs).all()
+                same(*(replace(part, by_square=()).to_dict() for part in both))
             else:
                 same(found.to_dict(), whole.parts[name].to_dict())
     # Without what is around, no pixel is lost, and none is farther from a boundary.
