@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import ThreadpoolController
 
 from lulc import cautious
 from lulc.bounds import Bounds
@@ -46,6 +47,12 @@ TOO_WIDE = 1.5
 _DEFINED = 0.9
 
 
+#: Runs a function with one thread for its products of matrices. They are many and small: where
+#: others are at work, threads that wait for each other at every one take several times as long.
+alone = ThreadpoolController().wrap(limits=1, user_api="blas")
+
+
+@alone
 def intervals(
     matrices: NDArray[np.integer],
     stretch: float = 1.0,
@@ -66,6 +73,7 @@ def intervals(
     return _completed(bounds, cautious.single(blocks, stretch), blocks.groups)
 
 
+@alone
 def differences(
     a: NDArray[np.integer],
     b: NDArray[np.integer],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc import cautious
-from lulc.bootstrap import RESAMPLES, SEED, chosen, drawn, drawn_anew
+from lulc.bootstrap import RESAMPLES, SEED, alone, chosen, drawn, drawn_anew
 from lulc.cells import Cells, Floats
 from lulc.cellscores import CellScores
 from lulc.units import standard_errors
@@ -72,6 +72,7 @@ class CellBounds:
         return [name for name in names if self.cautious[name][place]]
 
 
+@alone
 def intervals(
     cells: Cells, stretch: float = 1.0, resamples: int = RESAMPLES, seed: int = SEED
 ) -> CellBounds:

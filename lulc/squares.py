@@ -40,10 +40,7 @@ class Squares:
         return {
             "rows": rows,
             "columns": columns,
-            "counts": [
-                " ".join(f"{place}:{counts[place]}" for place in np.flatnonzero(counts))
-                for counts in flat
-            ],
+            "counts": [_sparse(counts) for counts in flat],
         }
 
     @classmethod
@@ -57,6 +54,12 @@ class Squares:
             places, pixels = np.array(text.replace(":", " ").split(), np.int64).reshape(-1, 2).T
             square[places] = pixels
         return cls(counts.reshape(data["rows"], data["columns"], *shape))
+
+
+def _sparse(counts: NDArray[np.integer]) -> str:
+    places = np.flatnonzero(counts)
+    pairs = zip(places.tolist(), counts[places].tolist(), strict=True)
+    return " ".join(f"{place}:{pixels}" for place, pixels in pairs)
 
 
 def together(these: tuple[Squares, ...], others: tuple[Squares, ...]) -> tuple[Squares, ...]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 from scipy import stats
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from lulc import cautious, tables
+from lulc import bootstrap, cautious, tables
 from lulc.blocks import SpatialBlocks
 from lulc.bootstrap import LEAST_BLOCKS, differences, intervals
 from lulc.errors import LegendError, ReferenceDataError
@@ -88,6 +89,23 @@ def test_squares_survive_json_and_joining_loses_nothing(seed, times, shape):
     assert (joined[0] == counts[:times, :times].sum(axis=(0, 1))).all()
     with pytest.raises((ValueError, KeyError)):
         Squares.from_dict({**found.to_dict(), "rows": int(rows) + 1}, shape)
+
+
+def test_intervals_do_not_wait_for_threads(ground, monkeypatch):
+    """Small products of matrices in several threads take long beside other work."""
+
+    def threads():
+        blas = [each for each in threadpool_info() if each["user_api"] == "blas"]
+        return [each["num_threads"] for each in blas if each["num_threads"] != 1]
+
+    seen = []
+    draw = bootstrap.drawn_anew
+    monkeypatch.setattr(bootstrap, "drawn_anew", lambda *a: (seen.append(threads()), draw(*a))[1])
+    truth, first, second = ground
+    with threadpool_limits(2, "blas"):
+        blocks = [evaluated(ids, truth).blocks for ids in (first, second)]
+        assert blocks[0].bounds and blocks[0].less(blocks[1])
+        assert seen == [[], []] and threads()
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 100])
