@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from lulc import config
 from lulc.errors import LulcError
 
+#: The form that asks for a name and a password.
+LOGIN = config.DASHBOARD / "login.html"
 
-def command(address: str = "127.0.0.1", port: int = 5006, *, public: bool = False) -> list[str]:
-    """The command that serves the dashboard."""
+
+def command(
+    address: str = "127.0.0.1",
+    port: int = 5006,
+    *,
+    public: bool = False,
+    users: Path | None = None,
+) -> list[str]:
+    """The command that serves the dashboard; with a file of users, only to those."""
+    login = [f"--basic-auth={users.resolve()}", f"--basic-login-template={LOGIN}"] if users else []
     origins = ["*"] if public else [f"{address}:{port}", f"localhost:{port}"]
     return [
         sys.executable,
@@ -28,6 +41,7 @@ def command(address: str = "127.0.0.1", port: int = 5006, *, public: bool = Fals
         # Sessions of closed pages go after a while; a page asleep keeps its own.
         "--unused-session-lifetime=60000",
         "--keep-alive=10000",
+        *login,
     ]
 
 
@@ -44,15 +58,43 @@ def check_port(address: str, port: int) -> None:
             ) from error
 
 
-def serve(address: str = "127.0.0.1", port: int = 5006, *, public: bool = False) -> NoReturn:
+def check_users(path: Path) -> None:
+    """Raise LulcError where a file is not a JSON object of passwords by name."""
+    wanted = 'expected a JSON file of names and passwords, such as {"anna": "..."}'
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LulcError(f"{wanted}; got {path}: {error}") from None
+    if not isinstance(found, dict) or not found:
+        raise LulcError(f"{wanted}; got {path}, which is another JSON document")
+    if not all(isinstance(word, str) and word for word in found.values()):
+        raise LulcError(f"{wanted}; got {path}, in which a password is empty or no text")
+
+
+def serve(
+    address: str = "127.0.0.1",
+    port: int = 5006,
+    *,
+    public: bool = False,
+    users: Path | None = None,
+) -> NoReturn:
     """Serve the dashboard until it is stopped: this process becomes the server.
 
-    `public` listens on all interfaces. There is no login: whoever reaches the port can
-    start jobs and delete runs, so put a proxy with a login in front of it.
+    Args:
+        public: listen on all interfaces.
+        users: a JSON file of passwords by name, who alone get in; read at every login. Without
+            one there is no login: whoever reaches the port can start jobs and delete runs.
+
+    Raises:
+        LulcError: a port that is taken, or users that are no such file.
     """
     bind = "0.0.0.0" if public else address
     check_port(bind, port)
     environment = os.environ | {"LULC_WORKSPACE": str(config.workspace().resolve())}
+    if users is not None:
+        check_users(users)
+        # Logins end with the server: nobody else knows what signs them.
+        environment = {"BOKEH_COOKIE_SECRET": secrets.token_hex(), **environment}
     print(f"lulc is at http://{address}:{port}/dashboard (Ctrl-C ends it)", flush=True)
     # Not a child: whatever ends this process ends the server, and frees the port.
-    os.execve(sys.executable, command(address, port, public=public), environment)
+    os.execve(sys.executable, command(address, port, public=public, users=users), environment)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from lulc.cli.options import progress_option, warn
@@ -35,11 +37,16 @@ def demo(serve: bool, size: int, address: str, port: int, style: str) -> None:
 @click.command()
 @click.option("--address", default="127.0.0.1", show_default=True, help="Address to serve at.")
 @click.option("--port", default=5006, show_default=True, help="Port to serve at.")
-@click.option("--public", is_flag=True, help="Listen on all interfaces. There is no login.")
-def serve(address: str, port: int, public: bool) -> None:
+@click.option("--public", is_flag=True, help="Listen on all interfaces.")
+@click.option("--users", type=click.Path(dir_okay=False, path_type=Path),
+              help="JSON file of names and passwords: ask for one.")  # fmt: skip
+def serve(address: str, port: int, public: bool, users: Path | None) -> None:
     """Serve the dashboard."""
     from lulc.serve import serve as run_server
 
-    if public:
-        warn("there is no login: whoever reaches this port can start jobs and delete runs")
-    run_server(address, port, public=public)
+    if public and users is None:
+        warn(
+            "there is no login: whoever reaches this port can start jobs and delete runs; "
+            "give --users"
+        )
+    run_server(address, port, public=public, users=users)
