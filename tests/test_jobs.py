@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import signal
@@ -180,12 +181,24 @@ def test_a_record_that_cannot_be_read_hides_no_other(workspace):
         assert Job.kept(catalog.call_path("one")) is None
 
 
+def test_a_job_runs_in_the_name_of_who_asked_for_it(tmp_path):
+    """As `lulc:user` of the run has it; without a name, of who runs the server."""
+    program = "import getpass, sys; print(getpass.getuser(), file=sys.stderr)"
+    said = []
+    for user in ("anna", ""):
+        command = [sys.executable, "-c", program]
+        process = Process.start(command, tmp_path / f"{user}.log", user)
+        until(lambda process=process: not process.running)
+        said.append((tmp_path / f"{user}.log").read_text(encoding="utf-8").strip())
+    assert said == ["anna", getpass.getuser()]
+
+
 def test_going_on_keeps_the_reference_and_what_is_shown(workspace):
     grid = GeoBox.from_bbox((0, 0, 100, 100), "EPSG:3067", shape=(10, 10))
     legend = Legend.load("lulc13")
     out, reference = workspace / "runs" / "one", workspace / "references" / "truth.tif"
     call = ("classify", "scene.tif", "--model", "lakeland", "--out", str(out))
-    job = Job(out, call, "one", reference, "clc", "scene", grid, legend, "cancelled")
+    job = Job(out, call, "one", reference, "clc", "scene", grid, legend, "anna", "cancelled")
     job.keep()
     assert Job.kept(catalog.call_path("one")) is None, "it had ended"
     assert Job.called("two") is None
@@ -196,6 +209,7 @@ def test_going_on_keeps_the_reference_and_what_is_shown(workspace):
     again = found.again()
     assert again.arguments[:3] == ("classify", "--resume", str(out))
     assert (again.reference, again.codes, again.scene) == (reference, "clc", "scene")
+    assert again.user == "anna"
     assert (again.grid, again.legend, again.state) == (grid, legend, "queued")
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import panel as pn
 import panel_material_ui as pmui
 
 from dashboard import catalog
@@ -145,6 +146,7 @@ class Form:
         job = Job(out, call, title, reference, self.state.codes or None, self.state.scene)
         card = self.shelf.card(self.state.model)
         job.grid, job.legend = self.plan.grid, card.legend if card else None
+        job.user = pn.state.user or ""
         self.submitted(JOBS.submit(job))
 
 

@@ -45,6 +45,8 @@ class Job:
     """The map's grid, to show blocks on the map as they come."""
     legend: Legend | None = None
     """The map's classes, for the same."""
+    user: str = ""
+    """Who asked for it, where the server asks for names."""
     state: str = "queued"
     """queued, running, scoring, done, failed, cancelled; stopped when its server ended."""
     blocks_done: float = 0
@@ -105,6 +107,7 @@ class Job:
             "scene": self.scene,
             "legend": self.legend.to_dict() if self.legend else None,
             "grid": grid_to_dict(self.grid) if self.grid else None,
+            "user": self.user,
             "state": self.state,
             "worker": self.worker.mark if self.worker else None,
             "server": Process.me().mark,
@@ -150,6 +153,7 @@ class Job:
             scene=said["scene"],
             grid=grid_from_dict(said["grid"]) if said["grid"] else None,
             legend=Legend.from_dict(said["legend"]) if said["legend"] else None,
+            user=said.get("user", ""),
             state=said["state"],
         )
         return job, said

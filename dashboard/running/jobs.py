@@ -164,7 +164,7 @@ class Jobs:
         """Run `lulc` to its end, or follow what runs already; returns why it failed, or ""."""
         begin = job.log.stat().st_size if job.worker is None and job.log.exists() else 0
         adopted = job.worker is not None
-        worker = job.worker or Process.start([*self._program, *arguments], job.log)
+        worker = job.worker or Process.start([*self._program, *arguments], job.log, job.user)
         job.worker = self._worker = worker
         job.keep()
         reader = _Log(job)

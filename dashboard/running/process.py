@@ -35,15 +35,15 @@ class Process:
     """Its handle where this server started it."""
 
     @classmethod
-    def start(cls, command: Sequence[str], log: Path) -> Process:
-        """Start a command that writes what it says to the end of `log`."""
+    def start(cls, command: Sequence[str], log: Path, user: str = "") -> Process:
+        """Start a command that writes what it says to the end of `log`, for a user if given."""
         with log.open("ab") as out:
             process = subprocess.Popen(
                 list(command),
                 stdout=subprocess.DEVNULL,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
-                env=_environment(),
+                env=_environment(user),
                 start_new_session=True,
             )
         with suppress(OSError, AttributeError):
@@ -116,8 +116,9 @@ def _began(pid: int) -> str | None:
     return ""
 
 
-def _environment() -> dict[str, str]:
-    """This process's environment, in which the same lulc is found."""
+def _environment(user: str) -> dict[str, str]:
+    """This process's environment, in which the same lulc is found; a user's, if one is given."""
     place = str(Path(lulc.__file__).resolve().parent.parent)
     paths = [place, os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    return {**found, "LOGNAME": user} if user else found  # see getpass.getuser

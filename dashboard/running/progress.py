@@ -132,7 +132,7 @@ def line(job: Job) -> dict[str, Any]:
     known = job.state not in ("running", "scoring") or bool(job.blocks)
     return {
         "id": job.id,
-        "title": job.title,
+        "title": f"{job.title}, for {job.user}" if job.user else job.title,
         "said": said(job),
         "failed": job.state == "failed",
         "ended": job.ended,
