@@ -75,8 +75,9 @@ do not lie on each other exactly; what is wrong far inside is the map's error, o
 reference's. Lines through the points are <b>95 % intervals</b>, dotted where they are cautious:
 wider than need be, as too few blocks of ground tell.</p>
 <p><b>A probability?</b> Where the curve lies below the diagonal, activations promise more than
-holds. <b>Another threshold</b> and <b>ranking</b> are of the class chosen, mapped wherever its
-activation reaches a value.</p>
+holds; where the line through a point crosses it, that may be chance. <b>Another threshold</b> and
+<b>ranking</b> are of the class chosen, mapped wherever its activation reaches a value; bands are
+95 % intervals too.</p>
 """,
     "differences": """
 <p>F1 of B less that of A, over the same pixels and against the same reference. The <b>95 %

@@ -10,6 +10,7 @@ import pytest
 
 from lulc.boundary import EDGES, Boundary
 from lulc.bounds import Bounds
+from lulc.cellbounds import CellBounds
 from lulc.grouping import Group
 from lulc.histograms import Histograms, count
 
@@ -49,6 +50,65 @@ def test_thresholds_draw_the_scores_of_the_class_and_its_best(found: Histograms)
     assert drawn(chart, hv.Curve, "precision")[-1] == pytest.approx([0.9, 4 / 6])
     assert drawn(chart, hv.Curve, "recall")[-1] == pytest.approx([0.9, 4 / 5])
     assert drawn(chart, hv.Scatter, "best F1")[0] == pytest.approx([0.9, 8 / 11])
+
+
+def known(found: Histograms, cautious: bool = False) -> CellBounds:
+    """Intervals of 0.1 to either side of every point of the curves."""
+    groups = len(found.groups)
+    maps = [*found.reliabilities, found.overall]
+    curves = [ranking.to_dict()["curve"] for ranking in found.rankings]
+    values = {
+        name: np.array([[point[name] for point in curve] for curve in curves], float)
+        for name in ("precision", "recall", "f1")
+    }
+    values |= {
+        "observed": np.array([each.observed for each in maps]),
+        "ece": np.array([each.ece for each in maps]),
+        "brier": np.array(found.brier),
+        "average_precision": np.array([each.average_precision for each in found.rankings]),
+        "best_f1": np.full(groups, 0.5),
+    }
+    return CellBounds(
+        {name: each[..., None] + np.array([-0.1, 0.1]) for name, each in values.items()},
+        {name: np.full(each.shape, cautious) for name, each in values.items()},
+    )
+
+
+@pytest.mark.parametrize("cautious", [False, True])
+def test_intervals_are_lines_through_the_points_of_reliability(found, cautious) -> None:
+    chart = curves.reliability(found, 0, known(found, cautious))
+    lines = [e.array() for e in chart.traverse(lambda e: e, [hv.Segments]) if len(e)]
+    assert lines[0] == pytest.approx(np.array([[0.9, 0.6, 0.9, 0.8]]))
+    assert len(lines) == 2 and len(lines[1]) == 2  # of the mapped class, of the class chosen
+    drawn = hv.render(chart, backend="bokeh").renderers
+    full = [r for r in drawn if isinstance(r.glyph, Segment) and r.data_source.data]
+    filled = [r.glyph for r in full if all(len(column) for column in r.data_source.data.values())]
+    assert [bool(glyph.line_dash) for glyph in filled] == [cautious] * 2
+    assert "95 %" in chart.opts.get().kwargs["ylabel"]
+    assert "95 %" not in curves.reliability(found, 0).opts.get().kwargs["ylabel"]
+
+
+def test_intervals_are_bands_around_the_curves_of_thresholds(found: Histograms) -> None:
+    bounds = known(found)
+    chart = curves.thresholds(found, 1, bounds)
+    precision, recall, f1 = (e.array() for e in chart.traverse(lambda e: e, [hv.Area]))
+    assert recall[0] == pytest.approx([0, 0.9, 1.1])
+    assert precision[-1] == pytest.approx([0.88, 0.65, 0.85])
+    assert f1[:, 0].tolist() == precision[:, 0].tolist()
+    hv.render(chart, backend="bokeh")
+    [band] = curves.precision_recall(found, 1, bounds).traverse(lambda e: e, [hv.Area])
+    table = band.array()
+    assert (np.diff(table[:, 0]) >= 0).all()
+    assert table[-1] == pytest.approx([1, 0.4, 0.6])
+    assert not curves.precision_recall(found, 1).traverse(lambda e: e, [hv.Area])
+
+
+def test_words_have_intervals(found: Histograms) -> None:
+    said = describe(found, 0, known(found))
+    ece = found.overall.ece
+    assert f"{ece:.3f} ({ece - 0.1:.3f}–{ece + 0.1:.3f})" in said
+    assert "(0.400–0.600)" in said and "95 % intervals" in said
+    assert "(~0.400–0.600)" in describe(found, 0, known(found, True))
 
 
 def test_precision_recall_draws_the_share_of_the_class_as_chance(found: Histograms) -> None:

@@ -12,8 +12,10 @@ from dashboard.charts.chart import SQUARE
 from dashboard.ramps import BLUE, GREEN, GREY, ORANGE
 from lulc.boundary import EDGES, INTERIOR, Boundary
 from lulc.bounds import Bounds
+from lulc.cellbounds import CellBounds
 from lulc.histograms import Histograms
 from lulc.levels import BINS, VALUES
+from lulc.ranking import CURVE_STEP
 
 #: A square of two shares. Four stand side by side: the legend has few words in a row.
 _SHARES: dict[str, Any] = {
@@ -22,14 +24,17 @@ _SHARES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def reliability(found: Histograms, group: int) -> hv.Overlay:
-    """How often activations of each size are right: of the mapped class, and of one class."""
+def reliability(found: Histograms, group: int, bounds: CellBounds | None = None) -> hv.Overlay:
+    """How often activations of each size are right: of the mapped class, and of one class.
+
+    With intervals, these are lines through the points.
+    """
     edges = np.arange(BINS + 1) / BINS
     right = hv.Curve(([0, 1], [0, 1]), "Activation", "Share that is so", label="calibrated")
     shown = right.opts(color=GREY, line_dash="dashed")
-    for curve, label, color, marker in (
-        (found.overall, "class mapped", BLUE, "circle"),
-        (found.reliabilities[group], "class chosen", ORANGE, "triangle"),
+    for curve, place, label, color, marker in (
+        (found.overall, len(found.groups), "class mapped", BLUE, "circle"),
+        (found.reliabilities[group], group, "class chosen", ORANGE, "triangle"),
     ):
         there = curve.pixels > 0
         table = (
@@ -40,22 +45,33 @@ def reliability(found: Histograms, group: int) -> hv.Overlay:
             table, "Activation", ["Share that is so", "Pixels", "From", "To"], label=label
         )
         line = hv.Curve(table[:2], "Activation", "Share that is so", label=label)
-        shown *= line.opts(color=color) * points.opts(
+        shown *= line.opts(color=color)
+        if bounds:
+            limits, cautious = bounds.bounds["observed"][place], bounds.cautious["observed"][place]
+            known = [*zip(limits[there], cautious[there], strict=True)]
+            shown *= _intervals(curve.confidence[there], known, color)
+        shown *= points.opts(
             color=color, marker=marker, size=9, line_color="black", tools=["hover"]
         )
     return shown.opts(
-        xlabel="mean activation, 0 to 1", ylabel="share of pixels that is so, 0 to 1", **_SHARES
+        xlabel="mean activation, 0 to 1",
+        ylabel="share that is so, and 95 % interval" if bounds else "share of pixels that is so",
+        **_SHARES,
     )
 
 
-def thresholds(found: Histograms, group: int) -> hv.Overlay:
-    """Precision, recall and F1 of a class mapped wherever its activation reaches a threshold."""
+def thresholds(found: Histograms, group: int, bounds: CellBounds | None = None) -> hv.Overlay:
+    """Precision, recall and F1 of a class mapped wherever its activation reaches a threshold.
+
+    With intervals, these are bands around the curves.
+    """
     ranking = found.rankings[group]
     at = ranking.thresholds if len(ranking.thresholds) else VALUES[:1]
     columns = (ranking.precision, ranking.recall, ranking.f1)
-    shown = []
-    for values, label, color, dash in zip(
+    shown, bands = [], []
+    for values, name, label, color, dash in zip(
         columns,
+        ("precision", "recall", "f1"),
         ("precision", "recall", "F1"),
         (ORANGE, GREEN, BLUE),
         ("dashed", "dotted", "solid"),
@@ -64,15 +80,23 @@ def thresholds(found: Histograms, group: int) -> hv.Overlay:
         table = (at, values if len(values) else [np.nan])
         line = hv.Curve(table, "Threshold", "Score", label=label)
         shown.append(line.opts(color=color, line_dash=dash, line_width=2.5, tools=["hover"]))
+        if bounds:
+            limits = bounds.bounds[name][group]
+            bands.append(_band("Threshold", VALUES[::CURVE_STEP], limits, color))
     best = hv.Scatter(([ranking.best[0]], [ranking.best[1]]), "Threshold", "Score", label="best F1")
     marked = best.opts(color=BLUE, marker="star", size=14, line_color="black")
-    return (hv.Overlay(shown) * marked).opts(
-        xlabel="threshold of the activation, 0 to 1", ylabel="score, 0 to 1", **_SHARES
+    return (hv.Overlay([*bands, *shown]) * marked).opts(
+        xlabel="threshold of the activation, 0 to 1",
+        ylabel="score, and 95 % interval (band)" if bounds else "score, 0 to 1",
+        **_SHARES,
     )
 
 
-def precision_recall(found: Histograms, group: int) -> hv.Overlay:
-    """Precision against recall over all thresholds, and what a blind order would give."""
+def precision_recall(found: Histograms, group: int, bounds: CellBounds | None = None) -> hv.Overlay:
+    """Precision against recall over all thresholds, and what a blind order would give.
+
+    With intervals, those of the precision are a band, at the recall of their thresholds.
+    """
     ranking = found.rankings[group]
     there = len(ranking.recall) > 0
     table = (
@@ -83,11 +107,21 @@ def precision_recall(found: Histograms, group: int) -> hv.Overlay:
     curve = hv.Curve(table[:2], "Recall", "Precision", label="by activation")
     points = hv.Scatter(table, "Recall", ["Precision", "Threshold"], label="by activation")
     blind = hv.Curve(([0, 1], [ranking.prevalence] * 2), "Recall", "Precision", label="by chance")
+    shown = blind.opts(color=GREY, line_dash="dashed")
+    if bounds and there:
+        places = np.searchsorted(ranking.thresholds, VALUES[::CURVE_STEP])
+        places = places[places < len(ranking.recall)][::-1]
+        limits = bounds.bounds["precision"][group][: len(places)][::-1]
+        shown *= _band("Recall", ranking.recall[places], limits, BLUE)
     return (
-        blind.opts(color=GREY, line_dash="dashed")
+        shown
         * curve.opts(color=BLUE, line_width=2.5)
         * points.opts(color=BLUE, size=3, tools=["hover"])
-    ).opts(xlabel="recall, 0 to 1", ylabel="precision, 0 to 1", **_SHARES)
+    ).opts(
+        xlabel="recall, 0 to 1",
+        ylabel="precision, and 95 % interval (band)" if bounds else "precision, 0 to 1",
+        **_SHARES,
+    )
 
 
 def boundary(found: Boundary, group: int, bounds: Sequence[Bounds] = ()) -> hv.Overlay:
@@ -123,6 +157,13 @@ def boundary(found: Boundary, group: int, bounds: Sequence[Bounds] = ()) -> hv.O
         padding=(0.05, 0),
         **{key: value for key, value in _SHARES.items() if key != "xlim"} | {"legend_cols": 1},
     )
+
+
+def _band(axis: str, places: np.ndarray, limits: np.ndarray, color: str) -> hv.Area:
+    """Intervals (point, 2) of the points of a curve, at ascending places along an axis."""
+    known = ~np.isnan(limits[:, 0])
+    band = hv.Area((places[known], *limits[known].T), axis, ["From", "To"])
+    return band.opts(color=color, fill_alpha=0.18, line_alpha=0)
 
 
 def _intervals(places: np.ndarray, known: Sequence[tuple[Any, Any]], color: str) -> hv.Overlay:

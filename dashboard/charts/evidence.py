@@ -14,10 +14,11 @@ from dashboard.help import about
 from dashboard.ties import choose, heading, select, words
 from lulc.boundary import Boundary
 from lulc.bounds import Bounds
+from lulc.cellbounds import CellBounds
 from lulc.counts import defined
 from lulc.histograms import Histograms
 from lulc.scores import Evaluation
-from lulc.tables import number
+from lulc.tables import CAUTIOUS, interval, number
 
 #: Two or three of these stand side by side where there is room, and below each other where not.
 _PART: dict[str, Any] = {"min_width": 330, "styles": {"flex": "1 1 330px"}}
@@ -30,6 +31,7 @@ class Evidence:
         self.found: Histograms | None = None
         self.near: Boundary | None = None
         self.bounds: list[Bounds] = []
+        self.sure: CellBounds | None = None
         self.group = select("Class", width=330)
         self.said = words()
         self.charts = {
@@ -56,11 +58,12 @@ class Evidence:
         self._wanted = evaluation
         found, near = (evaluation.parts.get(name) for name in ("activations", "boundary"))
         near = near if isinstance(near, Boundary) else None
+        found = found if isinstance(found, Histograms) else None
         bounds = await asyncio.to_thread(near.bounds, evaluation.blocks) if near else []
+        sure = await asyncio.to_thread(found.bounds, evaluation.blocks) if found else None
         if self._wanted is not evaluation:
             return  # something newer is to be shown
-        self.found = found if isinstance(found, Histograms) else None
-        self.near, self.bounds = near, bounds
+        self.found, self.sure, self.near, self.bounds = found, sure, near, bounds
         for part in (self.said, *self.activations):
             part.visible = self.found is not None
         self.edges.visible = self.near is not None
@@ -78,35 +81,40 @@ class Evidence:
         if self.near is not None and group < len(self.near.groups):
             await self.distance.show(self.near, group, self.bounds)
         if self.found is not None and group < len(self.found.groups):
-            found = self.found
-            self.said.object = describe(found, group)
+            found, sure = self.found, self.sure
+            self.said.object = describe(found, group, sure)
             for chart in self.charts.values():
-                await chart.show(found, group)
+                await chart.show(found, group, sure)
 
 
 def _columns(charts: Mapping[str, Chart]) -> list[pmui.Column]:
     return [pmui.Column(heading(text), chart.pane, **_PART) for text, chart in charts.items()]
 
 
-def describe(found: Histograms, group: int) -> str:
-    """The figures of the curves in two sentences."""
+def describe(found: Histograms, group: int, bounds: CellBounds | None = None) -> str:
+    """The figures of the curves in two sentences, with their intervals."""
     ranking, lean = found.rankings[group], found.overall.overconfidence
-    ece, brier, average, chance = (
-        number(defined(value))
-        for value in (
-            found.overall.ece, found.brier, ranking.average_precision, ranking.prevalence
-        )
-    )  # fmt: skip
+
+    def figure(value: float, name: str, *place: int) -> str:
+        limits = bounds.at(name, *place) if bounds else None
+        if bounds is None or limits is None:
+            return number(defined(value))
+        return f"{number(value)} ({interval(limits, bool(bounds.cautious[name][place]))})"
+
     manner = "too sure of itself" if lean > 0 else "too modest"
     said = (
         f"The map is {manner} by {abs(lean) * 100:.1f} points on average; expected calibration "
-        f"error {ece}, Brier score {brier} (0 is best, 2 worst)."
+        f"error {figure(found.overall.ece, 'ece', len(found.groups))}, Brier score "
+        f"{figure(found.brier, 'brier')} (0 is best, 2 worst)."
     )
     if not found.counts[group, 1].any():
         return f"<small>{said} The reference has nothing of this class here.</small>"
     threshold, f1 = ranking.best
+    average = figure(ranking.average_precision, "average_precision", group)
+    within = f" In parentheses are 95 % intervals, after {CAUTIOUS} cautious ones."
     return (
-        f"<small>{said} Average precision of the class <b>{average}</b> (by chance {chance}); "
-        f"mapped wherever its activation reaches {threshold:.2f} it would have its best F1, "
-        f"{f1:.3f}.</small>"
+        f"<small>{said} Average precision of the class <b>{average}</b>, by chance "
+        f"{number(defined(ranking.prevalence))}; mapped wherever its activation reaches "
+        f"{threshold:.2f} it would have its best F1, {figure(f1, 'best_f1', group)}."
+        f"{within if bounds else ''}</small>"
     )
