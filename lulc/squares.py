@@ -49,11 +49,20 @@ class Squares:
 
         Raises KeyError, ValueError, IndexError.
         """
-        counts = np.zeros((len(data["counts"]), prod(shape)), np.int64)
-        for square, text in zip(counts, data["counts"], strict=True):
-            places, pixels = np.array(text.replace(":", " ").split(), np.int64).reshape(-1, 2).T
-            square[places] = pixels
+        texts = data["counts"]
+        counts = np.zeros((len(texts), prod(shape)), np.int64)
+        places, pixels = _numbers(" ".join(filter(None, texts))).reshape(-1, 2).T
+        squares = np.repeat(np.arange(len(texts)), [text.count(":") for text in texts])
+        counts[squares, places] = pixels
         return cls(counts.reshape(data["rows"], data["columns"], *shape))
+
+
+def _numbers(text: str) -> NDArray[np.int64]:
+    """The whole numbers of a text of digits, colons and spaces; all squares' at once, many times as
+    fast as each by itself. Raises ValueError."""
+    if text.encode().translate(None, b"0123456789: "):
+        raise ValueError("expected pixels by place, digits with a colon between")
+    return np.fromstring(text.replace(":", " "), np.int64, sep=" ")
 
 
 def _sparse(counts: NDArray[np.integer]) -> str:

@@ -416,3 +416,17 @@ def test_intervals_do_not_jump_where_they_become_cautious():
     assert careful.cautious["accuracy"] and not drawn.cautious["accuracy"]
     ratio = np.diff(careful.averages["accuracy"]) / np.diff(drawn.averages["accuracy"])
     assert 0.6 < ratio < 1.6
+
+
+@pytest.mark.parametrize("texts", [["0:3 2:1", "", "11:7"], ["", ""], [""]])
+def test_squares_are_read_back_from_text(texts):
+    data = {"rows": 1, "columns": len(texts), "counts": texts}
+    found = Squares.from_dict(data, (3, 4))
+    assert found.to_dict() == data
+    assert found.counts.sum() == sum(int(e.split(":")[1]) for t in texts for e in t.split())
+
+
+@pytest.mark.parametrize("text", ["0:1.5", "a:1", "0:-1", "0:1 2", "0", ":", "0:1:2"])
+def test_text_that_is_not_squares_is_refused(text):
+    with pytest.raises(ValueError):
+        Squares.from_dict({"rows": 1, "columns": 1, "counts": [text]}, (3, 4))
