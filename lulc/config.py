@@ -23,6 +23,11 @@ def workspace() -> Path:
     return Path(os.environ.get("LULC_WORKSPACE", "workspace"))
 
 
+def served() -> str:
+    """Where the server has the files of the runs, below its address; empty if it has not."""
+    return os.environ.get("LULC_SERVED", "")
+
+
 #: Memory one block of `classify` may take, in MiB: the tile size follows from it.
 BLOCK_MIB = int(os.environ.get("LULC_BLOCK_MIB", "2000"))
 

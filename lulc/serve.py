@@ -13,6 +13,9 @@ from typing import NoReturn
 from lulc import config
 from lulc.errors import LulcError
 
+#: Where the files of the runs are to be had, below the server's address.
+RUNS = "runs"
+
 #: The form that asks for a name and a password.
 LOGIN = config.DASHBOARD / "login.html"
 
@@ -25,6 +28,7 @@ def command(
     users: Path | None = None,
 ) -> list[str]:
     """The command that serves the dashboard; with a file of users, only to those."""
+    files = f"--static-dirs={RUNS}={(config.workspace() / 'runs').resolve()}"
     login = [f"--basic-auth={users.resolve()}", f"--basic-login-template={LOGIN}"] if users else []
     origins = ["*"] if public else [f"{address}:{port}", f"localhost:{port}"]
     return [
@@ -41,6 +45,7 @@ def command(
         # Sessions of closed pages go after a while; a page asleep keeps its own.
         "--unused-session-lifetime=60000",
         "--keep-alive=10000",
+        files,
         *login,
     ]
 
@@ -90,7 +95,9 @@ def serve(
     """
     bind = "0.0.0.0" if public else address
     check_port(bind, port)
-    environment = os.environ | {"LULC_WORKSPACE": str(config.workspace().resolve())}
+    workspace = config.workspace().resolve()
+    (workspace / "runs").mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"LULC_WORKSPACE": str(workspace), "LULC_SERVED": RUNS}
     if users is not None:
         check_users(users)
         # Logins end with the server: nobody else knows what signs them.

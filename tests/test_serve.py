@@ -10,11 +10,13 @@ import sys
 import time
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 
+from dashboard.pages.runs import links
 from lulc.cli import main
+from lulc.runs import Run
 from lulc.serve import command
 
 #: Seconds for a server to answer: it imports HoloViews, GeoViews and Panel first.
@@ -25,6 +27,9 @@ PATIENCE = 120
 def server(tmp_path_factory):
     """A server for one user; its address."""
     folder = tmp_path_factory.mktemp("served")
+    run = folder / "workspace" / "runs" / "one"
+    run.mkdir(parents=True)
+    (run / "map.tif").write_bytes(bytes(range(200)))
     users = folder / "users.json"
     users.write_text(json.dumps({"anna": "lakes"}), encoding="utf-8")
     with socket.socket() as probe:
@@ -80,6 +85,23 @@ def test_only_who_has_a_password_gets_in(server):
     assert refused.value.code in (400, 401, 403)
 
 
+@pytest.mark.slow
+def test_files_of_runs_are_had_in_pieces_by_who_is_let_in(server):
+    address = f"{server}/runs/one/map.tif"
+    with build_opener(HTTPCookieProcessor()).open(address, timeout=PATIENCE) as answer:
+        assert "/login" in answer.url
+    known = build_opener(HTTPCookieProcessor())
+    asked(known, server, "anna", "lakes")
+    piece = Request(address, headers={"Range": "bytes=20-29"})
+    with known.open(piece, timeout=PATIENCE) as answer:
+        assert answer.status == 206 and answer.read() == bytes(range(20, 30))
+    for outside in ("../users.json", "%2e%2e/%2e%2e/users.json", ""):
+        with pytest.raises(HTTPError) as refused:
+            known.open(f"{server}/runs/{outside}", timeout=PATIENCE)
+        refused.value.close()
+        assert refused.value.code in (403, 404)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -100,6 +122,19 @@ def test_users_that_are_none_are_refused(tmp_path, capsys, text, said):
     [line] = capsys.readouterr().err.splitlines()
     assert end.value.code == 2 and said in line
     assert "expected a JSON file of names and passwords" in line
+
+
+def test_a_run_has_links_to_its_files(tmp_path):
+    folder = tmp_path / "runs" / "a b"
+    folder.mkdir(parents=True)
+    (folder / "map.tif").write_bytes(bytes(2_000_000))
+    (folder / ".lock").touch()
+    (folder / "spool").mkdir()
+    run = Run(folder, {"id": "a b"})
+    assert links(run, "runs") == (
+        "<small>Download: <a href='runs/a%20b/map.tif' download>map.tif</a> (2.0 MB)</small>"
+    )
+    assert links(run, "") == ""  # served by another command
 
 
 def test_the_command_says_who_is_let_in_from_where(tmp_path):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import panel as pn
 import panel_material_ui as pmui
 
 from dashboard import catalog
+from dashboard.choosing.plan import megabytes
 from dashboard.help import about
 from dashboard.mapping import warp
 from dashboard.running.job import Job
@@ -17,6 +19,7 @@ from dashboard.running.jobs import JOBS
 from dashboard.shelf import Shelf, labelled
 from dashboard.state import State
 from dashboard.ties import alert, button, choose, heading, say, select, table, tie, words
+from lulc import config
 from lulc import runs as core
 from lulc.errors import LulcError
 from lulc.runs import Run
@@ -34,7 +37,7 @@ class Runs:
         self.table = pn.pane.HTML("", margin=(4, 10))
         self.choice = tie(select("Run", width=420), state, "run")
         self.said = alert()
-        self.path = words()
+        self.path, self.files = words(), words()
         self.open = button("Open in Explore", variant="contained", on_click=self._open)
         self.delete = button("Delete …", color="error", on_click=self._ask)
         self.question = words()
@@ -47,7 +50,7 @@ class Runs:
         self.stopped = pmui.Column(sizing_mode="stretch_width")
         self._doomed: Run | Unfinished | None = None
         self.panel = pmui.Column(
-            about("Runs", "runs"), self.said, self.table, self.choice, self.path,
+            about("Runs", "runs"), self.said, self.table, self.choice, self.path, self.files,
             pmui.Row(self.open, self.delete),
             self.stopped, self.dialog,
             sizing_mode="stretch_both", scroll="y",
@@ -95,6 +98,7 @@ class Runs:
             f"On disk: <code>{escape(str(run.path.resolve()))}</code>" if run else "Select a run."
         )
         self.path.object = f"<small>{where}</small>"
+        self.files.object = links(run, config.served()) if run else ""
 
     def _open(self, _event: Any) -> None:
         if self.run is not None:
@@ -146,6 +150,19 @@ def remove(what: Run | Unfinished) -> None:
         what.delete()
     for path in (catalog.call_path(what.path.name), catalog.log_path(what.path.name)):
         path.unlink(missing_ok=True)
+
+
+def links(run: Run, at: str) -> str:
+    """The files of a run to be downloaded, if the server has them at an address below its own."""
+    if not at:
+        return ""
+    items = [
+        f"<a href='{at}/{quote(run.id)}/{quote(path.name)}' download>{escape(path.name)}</a> "
+        f"({megabytes(path.stat().st_size)})"
+        for path in sorted(run.path.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    return f"<small>Download: {', '.join(items)}</small>"
 
 
 def row(run: Run) -> list[str]:
