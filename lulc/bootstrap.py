@@ -22,7 +22,8 @@ from threadpoolctl import ThreadpoolController
 
 from lulc import cautious
 from lulc.bounds import Bounds
-from lulc.units import LEVEL, NOTHING, Floats, Units, standard_errors, widening
+from lulc.counts import Floats
+from lulc.units import LEVEL, NOTHING, Units, standard_errors, widening
 
 #: How often the blocks are drawn.
 RESAMPLES = 1000

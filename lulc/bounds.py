@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc.counts import RATIOS
+from lulc.counts import RATIOS, Floats
 from lulc.tables import CAUTIOUS
 
 #: Averages over the groups, in the order of their scores.
@@ -17,8 +17,6 @@ AVERAGES = tuple(f"{how}_{name}" for name in RATIOS for how in ("macro", "weight
 
 #: Every scored pixel has one group on both sides, so that these are the accuracy.
 SAME = ("micro_precision", "micro_recall", "micro_f1")
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaincinv
 
-from lulc.units import LEVEL, NORMAL, NOTHING, Floats, Units, kish, widening
+from lulc.counts import Floats
+from lulc.units import LEVEL, NORMAL, NOTHING, Units, kish, widening
 
 #: Pixels that differ which a block must have to count as one that differs.
 DIFFERING_PIXELS = 8

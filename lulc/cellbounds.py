@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from lulc import cautious
 from lulc.bootstrap import RESAMPLES, SEED, alone, chosen, drawn, drawn_anew
-from lulc.cells import Cells, Floats
+from lulc.cells import Cells
 from lulc.cellscores import CellScores
+from lulc.counts import Floats
 from lulc.units import standard_errors
 
 

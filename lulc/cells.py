@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc.counts import ratio
+from lulc.counts import Floats, ratio
 from lulc.levels import BIN, BINS, LEVELS, VALUES, by_bin
 from lulc.ranking import CURVE_STEP
 
@@ -31,8 +31,6 @@ CELLS = len(CUTS)
 
 #: The cell of each level, int64 (LEVELS,).
 CELL = np.searchsorted(CUTS, np.arange(LEVELS), side="right") - 1
-
-Floats = NDArray[np.float64]
 
 
 def by_cell(by_level: NDArray[Any]) -> NDArray[Any]:

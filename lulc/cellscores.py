@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lulc.cells import CELL, CELLS, Cells, Floats, by_cell
-from lulc.counts import ratio
+from lulc.cells import CELL, CELLS, Cells, by_cell
+from lulc.counts import Floats, ratio
 from lulc.levels import BIN, BINS, LEVELS, VALUES
 from lulc.ranking import CURVE_STEP, Ranking, average_precision, average_precision_gains
 from lulc.units import fewest, kish

@@ -20,6 +20,9 @@ from lulc.grouping import Group
 #: Said in every file and table.
 ORIENTATION = "rows are the reference, columns the prediction"
 
+#: Ratios, and what is made of them.
+Floats = NDArray[np.float64]
+
 #: The ratios of a class, as `Counts` names them.
 RATIOS = ("precision", "recall", "f1", "iou")
 

@@ -15,16 +15,16 @@ What was measured is in docs/areas.md. Arrays are (..., h), h strata last.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
+
+from lulc.counts import Floats
 
 #: Standard errors to either side that hold 95 % of a normal distribution.
 Z = 1.96
 
 #: Halvings of the range of the multiplier, on a logarithmic scale from the first to the last.
 _STEPS, _RANGE = 48, (-60.0, 30.0)
-
-Floats = NDArray[np.float64]
 
 
 def intervals(split: ArrayLike, sizes: ArrayLike, on_map: ArrayLike) -> dict[str, Floats]:

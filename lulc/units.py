@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from lulc.counts import RATIOS, ratio
+from lulc.counts import RATIOS, Floats, ratio
 
 #: The level of every interval.
 LEVEL = 0.95
@@ -23,8 +23,6 @@ NOTHING = 1e-9
 
 #: Degrees of freedom at least, of Student's distribution: its quantile then is 1e25.
 _LEAST_FREEDOM = 0.05
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
