@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from math import ceil
+from math import ceil, prod
 from typing import Self
 
 import numpy as np
@@ -33,8 +33,8 @@ class BlockMap:
     """(block,) polygons in the CRS of the map; the last of a row or column may be smaller."""
     matrices: NDArray[np.int64]
     """(block, n, n) pixel counts; rows are the reference, columns the map."""
-    area: NDArray[np.float64]
-    """(block,) square kilometres of the scored pixels."""
+    pixel: float
+    """Square kilometres of a pixel."""
     side: float
     """Of a block in metres."""
     joined: int
@@ -44,6 +44,11 @@ class BlockMap:
     def scored(self) -> NDArray[np.int64]:
         """(block,) pixels that were scored."""
         return self.matrices.sum(axis=(1, 2))
+
+    @property
+    def area(self) -> NDArray[np.float64]:
+        """(block,) square kilometres of the scored pixels."""
+        return self.scored.astype(np.float64) * self.pixel
 
     @cached_property
     def right(self) -> NDArray[np.int64]:
@@ -99,11 +104,9 @@ class BlockMap:
                 break
             joined += 1
         matrices = sheet.joined(side)
-        scored = matrices.sum(axis=(1, 2))
-        kept = scored > 0
+        kept = matrices.any(axis=(1, 2))
         outlines = _outlines(grid, times * tall, times * wide)
-        area = scored * np.prod(pixel_metres(grid)) / 1e6
-        return cls(outlines[kept], matrices[kept], area[kept], side, joined)
+        return cls(outlines[kept], matrices[kept], prod(pixel_metres(grid)) / 1e6, side, joined)
 
 
 def _outlines(grid: GeoBox, tall: int, wide: int) -> NDArray[np.object_]:

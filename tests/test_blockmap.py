@@ -78,7 +78,7 @@ def test_more_than_can_be_shown_are_joined():
 def test_the_worst_blocks_are_those_with_most_wrong_pixels():
     matrices = np.array([[[9, 1], [0, 0]], [[90, 2], [5, 3]], [[1, 0], [0, 1]], [[0, 6], [1, 0]]])
     outlines = np.array([shapely.box(i, 0, i + 1, 1) for i in range(4)], object)
-    found = BlockMap(outlines, matrices, np.ones(4), 10.0, 1)
+    found = BlockMap(outlines, matrices, 1e-4, 10.0, 1)
     assert found.worst(2) == [1, 3] and found.worst(9) == [1, 3, 0]
     assert found.confused(1) == (1, 0, 5) and found.confused(3) == (0, 1, 6)
 

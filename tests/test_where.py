@@ -73,7 +73,7 @@ def test_degrees_and_metres_are_as_long_both_ways(scored):
 
 def one_block(grid: GeoBox) -> BlockMap:
     outlines = np.array([grid.extent.geom], object)
-    return BlockMap(outlines, np.array([[[5, 1], [0, 4]]]), np.array([0.1]), 960.0, 1)
+    return BlockMap(outlines, np.array([[[5, 1], [0, 4]]]), 0.01, 960.0, 1)
 
 
 def test_what_is_said_names_the_blocks_and_the_source(scored):

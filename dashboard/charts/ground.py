@@ -86,7 +86,7 @@ def rehearse() -> None:
     """Draw a block that nobody sees: the first drawing takes longer than the others."""
     grid = GeoBox((1, 1), Affine(10, 0, 0, 0, -10, 0), "EPSG:3857")
     outlines = np.array([grid.extent.geom], object)
-    block = BlockMap(outlines, np.ones((1, 1, 1), int), np.ones(1), 10, 1)
+    block = BlockMap(outlines, np.ones((1, 1, 1), int), 1e-4, 10, 1)
     hv.render(blocks(block, grid, Flat(grid)), backend="bokeh")
 
 
