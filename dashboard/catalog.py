@@ -68,13 +68,13 @@ def open_scene(name: str, reading: Reading = Reading()) -> Scene:
     return _opened(name, completed(name, reading))
 
 
-def seen_scene(name: str, reading: Reading = Reading()) -> tuple[Scene, bool]:
-    """The scene for the eye, and whether its numbers are reflectance: where nothing tells their
+def seen_scene(name: str, reading: Reading = Reading()) -> tuple[Scene, CalibrationError | None]:
+    """The scene for the eye, and why its numbers are no reflectance: where nothing tells their
     scale, they are left as they are stored. Raises SceneError."""
     try:
-        return open_scene(name, reading), True
-    except CalibrationError:
-        return _opened(name, replace(reading, scale=1.0, offset=0.0)), False
+        return open_scene(name, reading), None
+    except CalibrationError as error:
+        return _opened(name, replace(reading, scale=1.0, offset=0.0)), error
 
 
 def completed(name: str, reading: Reading) -> Reading:

@@ -84,8 +84,8 @@ def test_a_scene_is_read_as_for_its_last_run_and_the_page_says_so(workspace):
 
 @pytest.mark.usefixtures("workspace")
 def test_a_scene_whose_scale_nobody_knows_is_seen_all_the_same():
-    scene, calibrated = catalog.seen_scene("plain")
-    assert not calibrated and {(f.scale, f.offset) for f in scene.files} == {(1.0, 0.0)}
+    scene, unscaled = catalog.seen_scene("plain")
+    assert unscaled and {(f.scale, f.offset) for f in scene.files} == {(1.0, 0.0)}
     # The stretch follows the numbers: an image looks as it does with any scale.
     west, south, east, north = warp.mercator_bounds(scene.grid)
     view = View(west, south, east, north, 16, 16)
@@ -94,8 +94,8 @@ def test_a_scene_whose_scale_nobody_knows_is_seen_all_the_same():
     assert raw[..., 3].any() and abs(raw - known).max() <= 1
     plan = plans.make(State(scene="plain", model="m"), card(scene.bands), [])
     assert plan.size and plan.scene == scene and "Scale" in plan.problem
-    assert "reflectance" not in Order(scene, calibrated=calibrated).unit
-    assert catalog.seen_scene("plain", Reading(scale=0.0001))[1]
+    assert "reflectance" not in Order(scene, calibrated=False).unit
+    assert catalog.seen_scene("plain", Reading(scale=0.0001))[1] is None
 
 
 @pytest.mark.usefixtures("workspace")

@@ -91,7 +91,7 @@ def make(
     if not state.scene:
         return Plan(problem="There is no scene yet: put a raster into scenes/ of the workspace.")
     try:
-        scene, calibrated = catalog.seen_scene(state.scene, reading(state))
+        scene, unscaled = catalog.seen_scene(state.scene, reading(state))
     except LulcError as error:
         return Plan(problem=spoken(error))
     plan = Plan(scene, note=_assumed(state))
@@ -109,8 +109,8 @@ def make(
         if card is None:
             return replace(plan, problem="There is no model to classify with.")
         needed(scene, card)
-        if not calibrated:
-            catalog.open_scene(state.scene, reading(state))  # raises what is to be said
+        if unscaled:
+            raise unscaled
     except LulcError as error:
         return replace(plan, problem=sentence(spoken(error)))
     pixels = plan.width * plan.height

@@ -119,10 +119,10 @@ class Explore:
 
     def _order(self) -> tuple[Order, str]:
         """What the state wants on the map; and what stands against a part of it."""
-        state, trouble, scene, calibrated = self.state, "", None, True
+        state, trouble, scene, unscaled = self.state, "", None, None
         try:
             if state.scene:
-                scene, calibrated = catalog.seen_scene(state.scene, plans.reading(state))
+                scene, unscaled = catalog.seen_scene(state.scene, plans.reading(state))
         except LulcError as error:
             trouble = spoken(error)
         run = self.shelf.run(state.run)
@@ -134,7 +134,7 @@ class Explore:
                 scene, state.base, run, "None" if state.bare else state.overlay, state.class_id,
                 reference, state.codes or None, tuple(filter(None, state.triple.split(","))),
                 state.scheme,
-                frozenset(state.hidden), calibrated,
+                frozenset(state.hidden), unscaled is None,
             ),
             trouble,
         )  # fmt: skip
