@@ -12,22 +12,16 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from benchmarks.suspects import SEEDS
-from lulc import config, sample
-from lulc.classify import classify
-from lulc.demo import MODELS
+from benchmarks.suspects import SEEDS, classified
+from lulc import sample
 from lulc.estimators import Areas, estimate
-from lulc.model import Model
 from lulc.points import allocate
 from lulc.reference import LabelMap
-from lulc.scene import Scene
 
 #: Hectares; rows are the map, columns the truth. The last class of the second is rare, and the
 #: large ones hide more or less of it.
@@ -66,16 +60,13 @@ def landscapes() -> dict[str, NDArray[np.float64]]:
 
 def simulated() -> NDArray[np.float64]:
     """The table (map, truth) in hectares of regions that the bundled model was not trained on."""
-    model = Model.load(config.ASSETS / "models" / MODELS[0])
-    ids = np.array(model.card.legend.ids)
-    counts = np.zeros((len(ids), len(ids)), np.int64)
-    for seed in SEEDS:
-        with TemporaryDirectory() as folder:
-            paths = sample.write(Path(folder) / "sample", size=1024, seed=seed)
-            run = classify(Scene.open(paths["bands"]), model, out=Path(folder) / "run")
-            mapped, truth = run.labels().read(), LabelMap.open(paths["truth"], run.legend).read()
+    tables = []
+    for paths, run in classified(SEEDS):
+        ids = np.array(run.legend.ids)
+        mapped, truth = run.labels().read(), LabelMap.open(paths["truth"], run.legend).read()
         there = np.isin(mapped, ids) & np.isin(truth, ids)
-        counts += confusion_matrix(mapped[there], truth[there], labels=ids)
+        tables.append(confusion_matrix(mapped[there], truth[there], labels=ids))
+    counts = np.sum(tables, axis=0)
     kept = (counts.sum(axis=0) > 0) & (counts.sum(axis=1) > 0)
     return counts[kept][:, kept] * sample.PIXEL**2 / 1e4
 

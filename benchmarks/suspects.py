@@ -10,7 +10,7 @@ are ranked as `lulc suspects` ranks them and in two other ways; and single pixel
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +29,7 @@ from lulc.model import Model
 from lulc.patches import SMALLEST, Patches, connected
 from lulc.patchsearch import WINDOW, Search
 from lulc.reference import LabelMap, open_reference
+from lulc.runs import Run
 from lulc.scene import Scene
 
 #: Training used 100 to 139.
@@ -40,11 +41,9 @@ SIZE = WINDOW
 
 def main(seeds: tuple[int, ...] = SEEDS) -> None:
     """Print a line of figures for each region, and their means."""
-    model = Model.load(config.ASSETS / "models" / MODELS[0])
     lines = []
-    for seed in seeds:
-        with TemporaryDirectory() as folder:
-            lines.append(measured(model, seed, Path(folder)))
+    for seed, (paths, run) in zip(seeds, classified(seeds), strict=True):
+        lines.append(measured(paths, run))
         if seed == seeds[0]:
             print("  ".join(["seed", *lines[0]]))
         print(_line(str(seed), lines[-1]), flush=True)
@@ -52,10 +51,18 @@ def main(seeds: tuple[int, ...] = SEEDS) -> None:
     print(_line("mean", means))
 
 
-def measured(model: Model, seed: int, folder: Path) -> dict[str, float]:
+def classified(seeds: Iterable[int]) -> Iterator[tuple[dict[str, Path], Run]]:
+    """The files of simulated regions, by name, and runs of the bundled model on them; each is
+    there until the next is asked for."""
+    model = Model.load(config.ASSETS / "models" / MODELS[0])
+    for seed in seeds:
+        with TemporaryDirectory() as folder:
+            paths = sample.write(Path(folder) / "sample", size=SIZE, seed=seed)
+            yield paths, classify(Scene.open(paths["bands"]), model, out=Path(folder) / "run")
+
+
+def measured(paths: Mapping[str, Path], run: Run) -> dict[str, float]:
     """The figures of one region."""
-    paths = sample.write(folder / "sample", size=SIZE, seed=seed)
-    run = classify(Scene.open(paths["bands"]), model, out=folder / "run")
     prediction, activations = run.labels(), Activations.of(run)
     assert activations is not None
     reference = open_reference(paths["corine"], prediction.grid)
