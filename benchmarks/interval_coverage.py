@@ -178,7 +178,7 @@ def tell(name: str, found: list[Bounds], true: NDArray[np.float64]) -> None:
             "    width ": width * careful,
         }
         for title, values in rows.items():
-            if values is inside or cautious.any():
+            if values is inside or (cautious.any() and not np.isnan(values).all()):
                 print(f"{title:14} {shown(np.nanmean(values, axis=0))}", end="")
                 print(f"  all {np.nanmean(values) * 100:.1f}")
 

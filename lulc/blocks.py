@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc.bootstrap import FEW_BLOCKS, LEAST_BLOCKS, differences, intervals
+from lulc.bootstrap import ENOUGH_BLOCKS, differences, intervals
 from lulc.bounds import Bounds
 from lulc.counts import defined
 from lulc.errors import LegendError, ReferenceDataError
@@ -117,11 +117,10 @@ class SpatialBlocks:
     def warnings(self) -> tuple[str, ...]:
         """What to know before reading the intervals."""
         said = []
-        if self.number < FEW_BLOCKS:
-            fear = ": they may well be too narrow" if self.number >= LEAST_BLOCKS else ""
+        if self.number < ENOUGH_BLOCKS:
             said.append(
                 f"The intervals rest on {self.number:.0f} blocks of {self.side:,.0f} m, "
-                f"which is few{fear}."
+                "which is too few to draw from."
             )
         cautious = self.bounds.said([group.name for group in self.groups])
         return (*said, cautious) if cautious else tuple(said)

@@ -31,9 +31,13 @@ RESAMPLES = 1000
 #: The generator's seed, so that one evaluation has one interval.
 SEED = 0
 
-#: Blocks that a score must rest on for the draws to tell, and that it should rest on, as
-#: `lulc.units.kish` counts them.
-LEAST_BLOCKS, FEW_BLOCKS = 8, 20
+#: Blocks that a score must rest on for the draws to tell, as `lulc.units.kish` counts them.
+LEAST_BLOCKS = 8
+
+#: Blocks that all pixels must rest on for the draws to tell of any score. How far errors are alike
+#: is known within a share of 1 / (2 sqrt(blocks)), measured: a region of fewer blocks that seems to
+#: have enough is one where they are alike over more than it seems (docs/benchmarks.md).
+ENOUGH_BLOCKS = 20
 
 #: Blocks in which one map is right and the other wrong (`lulc.cautious.differing`) that the
 #: difference of a ratio must rest on. Two precisions of 0.999 may differ by a pixel; most regions
@@ -70,7 +74,8 @@ def intervals(
     draws = drawn_anew(len(blocks.matrices), resamples, seed)
     scores = blocks.scores(draws)
     errors = standard_errors(draws, scores.terms, scores.pulls())
-    bounds = drawn(scores.values, errors, blocks.effective, stretch)
+    ground = blocks.effective[blocks.accuracy]
+    bounds = drawn(scores.values, errors, blocks.effective, ground, stretch)
     return _completed(bounds, cautious.single(blocks, stretch), blocks.groups)
 
 
@@ -97,7 +102,8 @@ def differences(
     pulls = (one - other for one, other in zip(new.pulls(), old.pulls(), strict=True))
     errors = standard_errors(draws, terms, pulls)
     effective = np.minimum(first.effective, second.effective)
-    bounds = drawn(new.values - old.values, errors, effective, stretch, (-1, 1))
+    ground = effective[first.accuracy]
+    bounds = drawn(new.values - old.values, errors, effective, ground, stretch, (-1, 1))
     ratios = first.accuracy + 1
     bounds[:ratios][cautious.differing(first, second)[:ratios] < LEAST_DIFFERING] = np.nan
     return _completed(bounds, cautious.paired(first, second, errors[0], stretch), first.groups)
@@ -107,6 +113,7 @@ def drawn(
     values: Floats,
     errors: Floats,
     effective: Floats,
+    ground: float,
     stretch: float,
     within: tuple[float, float] = (0, 1),
 ) -> Floats:
@@ -116,11 +123,12 @@ def drawn(
         values, errors: (draw, score): scores and their standard errors; first those of the
             ground as it is.
         effective: blocks that each score rests on, (score,).
+        ground: blocks that all of the pixels rest on.
         stretch: what standard errors from these blocks are too small by.
         within: the least and the largest that scores can be.
     """
     bounds = np.clip(_studentised(values, errors, stretch * widening(effective)), *within)
-    bounds[~(effective >= LEAST_BLOCKS)] = np.nan
+    bounds[~((effective >= LEAST_BLOCKS) & (ground >= ENOUGH_BLOCKS))] = np.nan
     return bounds
 
 

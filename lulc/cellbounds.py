@@ -86,7 +86,8 @@ def intervals(
     draws = drawn_anew(len(cells.blocks), resamples, seed)
     scores = CellScores(cells, draws)
     errors = standard_errors(draws, scores.terms, scores.pulls())
-    bounds = drawn(scores.values, errors, scores.effective, stretch, (-1, 1))
+    ground = scores.effective[scores.places["brier"]]
+    bounds = drawn(scores.values, errors, scores.effective, float(ground), stretch, (-1, 1))
     signed = scores.places["overconfidence"]
     least = np.zeros((len(bounds), 1))
     least[signed] = -1

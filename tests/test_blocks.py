@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from lulc import bootstrap, cautious, tables
 from lulc.blocks import SpatialBlocks
-from lulc.bootstrap import LEAST_BLOCKS, differences, intervals
+from lulc.bootstrap import ENOUGH_BLOCKS, LEAST_BLOCKS, differences, intervals
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.evaluation import count
 from lulc.grouping import common_grouping
@@ -235,17 +235,37 @@ def test_a_class_in_a_corner_has_a_cautious_interval_and_it_is_said(ground, tmp_
 def test_few_blocks_are_said(ground):
     truth, first, _ = ground
     found = evaluated(first, truth)
+    enough = found.parts["intervals"].sized(480)
+    assert enough.number >= ENOUGH_BLOCKS and not any("blocks of" in w for w in enough.warnings)
     few = found.parts["intervals"].sized(640)
-    assert few.given == 640 and LEAST_BLOCKS < few.number < 20
-    assert "16 blocks of 640 m" in few.warnings[0]
+    assert few.given == 640 and LEAST_BLOCKS < few.number < ENOUGH_BLOCKS
+    assert "16 blocks of 640 m, which is too few" in few.warnings[0]
     fewer = found.parts["intervals"].sized(1280)
     assert "4 blocks of 1,280 m" in fewer.warnings[0] and "all averages" in fewer.warnings[1]
-    assert fewer.bounds.cautious["accuracy"] and not few.bounds.cautious["accuracy"]
-    wide, narrow = (np.diff(blocks.bounds.averages["accuracy"]) for blocks in (fewer, few))
-    assert narrow < wide < 0.5
+    said = [blocks.bounds.cautious["accuracy"] for blocks in (enough, few, fewer)]
+    assert said == [False, True, True]
+    widths = [np.diff(blocks.bounds.averages["accuracy"]) for blocks in (enough, few, fewer)]
+    assert widths[0] < widths[1] < widths[2] < 0.5
     for side in (0, -1, np.nan, np.inf):
         with pytest.raises(ReferenceDataError, match="above 0"):
             found.parts["intervals"].sized(side)
+
+
+def test_a_region_that_cannot_tell_how_far_its_errors_are_alike_is_not_drawn_from():
+    """It is known within two lengths in the region's. Of regions 9 lengths a side, some seemed to
+    have 8 blocks and more, and were drawn from: those whose errors are alike over more."""
+    truth = np.full((128, 128), 5)
+    truth[:, :64] = 6
+    found = []
+    y, x = np.arange(128)[:, None], np.arange(128)[None, :]
+    for seed in range(60):
+        wrong = noise.smooth(noise.key(seed, "wrong"), y, x, 9) > 0.7
+        found.append(evaluated(np.where(wrong, 13, truth), truth).parts["intervals"])
+    lengths = np.array([blocks.length for blocks in found])
+    across = 1280 / lengths.mean()
+    assert 7 < across < 11 and 1.4 < lengths.std() / lengths.mean() * across < 2.6
+    assert max(blocks.number for blocks in found) > LEAST_BLOCKS
+    assert all(blocks.bounds.cautious["accuracy"] for blocks in found)
 
 
 def test_what_is_right_everywhere_may_be_wrong_elsewhere(ground):
@@ -409,8 +429,8 @@ def test_a_cautious_difference_holds_what_it_is_and_changes_its_sign(counts, tur
 def test_intervals_do_not_jump_where_they_become_cautious():
     """One block fewer than the draws need: as wide as with it, but for Student's quantile."""
     rng = np.random.default_rng(4)
-    right = rng.binomial(100, 0.7, LEAST_BLOCKS)
-    matrices = np.zeros((LEAST_BLOCKS, 2, 2), int)
+    right = rng.binomial(100, 0.7, ENOUGH_BLOCKS)
+    matrices = np.zeros((ENOUGH_BLOCKS, 2, 2), int)
     matrices[:, 0, 0], matrices[:, 0, 1] = right, 100 - right
     drawn, careful = intervals(matrices), intervals(matrices[:-1])
     assert careful.cautious["accuracy"] and not drawn.cautious["accuracy"]
