@@ -132,7 +132,8 @@ def test_a_run_has_links_to_its_files(tmp_path):
     (folder / "spool").mkdir()
     run = Run(folder, {"id": "a b"})
     assert links(run, "runs") == (
-        "<small>Download: <a href='runs/a%20b/map.tif' download>map.tif</a> (2.0 MB)</small>"
+        "<small>Download: <a href='runs/a%20b/map.tif' style='color:inherit' download>map.tif"
+        "</a> (2.0 MB)</small>"
     )
     assert links(run, "") == ""  # served by another command
 

@@ -157,7 +157,8 @@ def links(run: Run, at: str) -> str:
     if not at:
         return ""
     items = [
-        f"<a href='{at}/{quote(run.id)}/{quote(path.name)}' download>{escape(path.name)}</a> "
+        f"<a href='{at}/{quote(run.id)}/{quote(path.name)}' style='color:inherit' download>"
+        f"{escape(path.name)}</a> "
         f"({megabytes(path.stat().st_size)})"
         for path in sorted(run.path.iterdir())
         if path.is_file() and not path.name.startswith(".")
