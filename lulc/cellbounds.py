@@ -20,6 +20,11 @@ from lulc.cellscores import CellScores
 from lulc.counts import Floats
 from lulc.units import standard_errors
 
+#: By how much standard errors are larger than likeness of errors tells. Activations are wrong, if
+#: less, where the class mapped is right too, and alike there as far as classes are, which is
+#: farther. Measured (docs/benchmarks.md).
+FARTHER = 1.1
+
 
 @dataclass(frozen=True, eq=False)
 class CellBounds:
@@ -81,8 +86,9 @@ def intervals(
 
     Args:
         cells: blocks without a pixel must have been left out.
-        stretch: what standard errors from these blocks are too small by.
+        stretch: what standard errors of a map's scores from these blocks are too small by.
     """
+    stretch *= FARTHER
     draws = drawn_anew(len(cells.blocks), resamples, seed)
     scores = CellScores(cells, draws)
     errors = standard_errors(draws, scores.terms, scores.pulls())
@@ -109,6 +115,12 @@ def _settle(scores: CellScores, bounds: Floats, marked: NDArray[np.bool_]) -> No
     none = np.isnan(values[precision] + values[recall])
     for place in (recall[none], f1[none]):
         bounds[place], marked[place] = np.nan, False
+    # A calibration error is no less than the overconfidence is far from 0. Where the gaps of all
+    # bins move together, their signs, which standard errors keep, change all at once.
+    ece, overconfidence = scores.places["ece"], scores.places["overconfidence"]
+    far = np.abs(bounds[overconfidence]).max(axis=1)
+    marked[ece] |= marked[overconfidence] & (far > bounds[ece, 1])
+    bounds[ece, 1] = np.maximum(bounds[ece, 1], far)
     bounds[scores.places["brier"]] *= 2
 
 

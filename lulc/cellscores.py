@@ -163,13 +163,17 @@ class CellScores:
     @cached_property
     def effective(self) -> Floats:
         """(score,): blocks that each score rests on, as `lulc.units.kish` counts them: those
-        under a ratio, all for the calibration error, those of the group for the average
-        precision, and for the mean of these their harmonic mean."""
-        positives = kish(self.positives)
-        there = positives[positives > 0]
-        mean = there.size / (1 / there).sum() if there.size else np.nan
-        whole = np.full(self.cells.maps, kish(self.pixels[:, None])[0])
-        return np.concatenate([kish(self.below), whole, positives, [mean]])
+        under a ratio, those of the group for the average precision, and for the mean of these
+        their harmonic mean. Calibration is of all pixels, but of a rare group varies most by where
+        the group is: of a map it rests on no more blocks than where it was so."""
+        there = kish(self.cells.flat[:, :, CELLS:].sum(axis=2).T)
+        positives = there[:-1]
+        known = positives[positives > 0]
+        mean = known.size / (1 / known).sum() if known.size else np.nan
+        calibration = np.fmin(kish(self.pixels[:, None]), there)
+        found = np.concatenate([kish(self.below), calibration, positives, [mean]])
+        found[self.places["overconfidence"]] = calibration
+        return found
 
     @cached_property
     def erring(self) -> Floats:

@@ -124,6 +124,22 @@ def test_intervals_hold_the_scores_of_the_ground() -> None:
         assert (values[known] <= high[known] + 1e-9).all(), name
 
 
+def test_a_calibration_error_may_be_as_large_as_the_overconfidence() -> None:
+    for seed in range(3):
+        found = intervals(made(30, pixels=60, seed=seed), resamples=200)
+        far = np.abs(found.bounds["overconfidence"]).max(axis=1)
+        assert (found.bounds["ece"][:, 1] >= far).all()
+
+
+def test_the_calibration_of_a_group_rests_on_the_blocks_that_have_it() -> None:
+    counts = made(30).blocks.copy()
+    counts[3:, 1, 1] = 0
+    cells = Cells(counts, made(30).counts, made(30).sums, 1.0)
+    found = intervals(cells, resamples=100)
+    for name in ("ece", "overconfidence"):
+        assert found.cautious[name].tolist() == [False, True, False, False], name
+
+
 def test_one_block_says_little_and_cautious_intervals_say_so() -> None:
     cells = made(1)
     found = intervals(cells, resamples=50)
