@@ -50,7 +50,7 @@ def summary(found: Evaluation) -> str:
 
 def explained(found: Evaluation, allowed: Attainable | None) -> list[str]:
     """What the lines and the grey bands on the bars are."""
-    said = [str(found.blocks)] if found.blocks else []
+    said = [found.blocks.text()] if found.blocks else []
     if allowed is not None:
         said.append(
             f"Grey: the F1 of a perfect map if {allowed.low:.0%} to {allowed.high:.0%} of the "
