@@ -23,6 +23,7 @@ from lulc.grouping import Group
 from lulc.sheet import Sheet, SheetTally
 from lulc.squares import Squares
 from lulc.strips import Strips
+from lulc.tables import several
 from lulc.units import LEVEL, Units
 
 #: Length of a block in correlation lengths. Measured (docs/benchmarks.md): shorter blocks give
@@ -119,7 +120,7 @@ class SpatialBlocks:
         said = []
         if self.number < ENOUGH_BLOCKS:
             said.append(
-                f"The intervals rest on {self.number:.0f} blocks of {self.side:,.0f} m, "
+                f"The intervals rest on {several(self.number, 'block')} of {self.side:,.0f} m, "
                 "which is too few to draw from."
             )
         cautious = self.bounds.said([group.name for group in self.groups])
@@ -130,8 +131,8 @@ class SpatialBlocks:
         how = "as given" if self.given is not None else f"{LENGTHS:g} correlation lengths of errors"
         return (
             f"Intervals of {LEVEL:.0%}".replace("%", " %")
-            + f" from {self.number:.0f} blocks of {self.side:,.0f} m ({how}; errors are alike over "
-            f"{self.length:,.0f} m)."
+            + f" from {several(self.number, 'block')} of {self.side:,.0f} m ({how}; "
+            f"errors are alike over {self.length:,.0f} m)."
         )
 
     def less(self, other: SpatialBlocks) -> Bounds:

@@ -136,16 +136,17 @@ class Boundary:
 
     def text(self, blocks: SpatialBlocks | None = None, /) -> str:
         """Scores by distance, and F1 of the interior, as tables."""
+        pixel, inner = tables.length(self.size), tables.length(INTERIOR * self.size)
         head = [
-            f"By distance to the nearest boundary of the reference, whose pixel is {self.size:g} m "
-            f"(interior: farther than {INTERIOR * self.size:g} m):"
+            f"By distance to the nearest boundary of the reference, whose pixel is {pixel} m "
+            f"(interior: farther than {inner} m):"
         ]
         data = self.to_dict(blocks)
         rows = [["from m", "up to", "pixels", "accuracy", "macro F1", "weighted F1"]]
         for row in data["curve"]:
-            end = "" if row["to"] is None else f"{row['to']:g}"
+            end = "" if row["to"] is None else tables.length(row["to"])
             scores = [tables.score(row, name) for name in AVERAGES]
-            rows.append([f"{row['from']:g}", end, f"{row['pixels']:,}", *scores])
+            rows.append([tables.length(row["from"]), end, f"{row['pixels']:,}", *scores])
         scores = [tables.score(data["interior"], name) for name in AVERAGES]
         rows.append(["", "interior", f"{self.interior.pixels.scored:,}", *scores])
         names = [["id", "class", "interior F1", "support"]]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc.counts import RATIOS, Floats
-from lulc.tables import CAUTIOUS
+from lulc.tables import CAUTIOUS, METRICS
 
 #: Averages over the groups, in the order of their scores.
 AVERAGES = tuple(f"{how}_{name}" for name in RATIOS for how in ("macro", "weighted"))
@@ -81,13 +81,15 @@ class Bounds:
             for i in range(len(groups))
         }
         names = [
-            groups[i] if found == known[i] else f"{groups[i]} ({', '.join(found)})"
+            groups[i]
+            if found == known[i]
+            else f"{groups[i]} ({', '.join(METRICS[ratio] for ratio in found)})"
             for i in known
             if (found := self._cautious(i))
         ]
         if len(names) > 1 and names == [groups[i] for i in known if known[i]]:
             names = ["all classes"]
-        averages = [name.replace("_", " ") for name in self.averages if self.cautious[name]]
+        averages = [_named(name) for name in self.averages if self.cautious[name]]
         if averages:
             names.append("all averages" if len(averages) > len(AVERAGES) else ", ".join(averages))
         if not names:
@@ -96,6 +98,11 @@ class Bounds:
             f"Intervals marked {CAUTIOUS} are cautious, wider than need be, as too few blocks "
             f"tell: {'; '.join(names)}."
         )
+
+
+def _named(average: str) -> str:
+    how, _, ratio = average.partition("_")
+    return f"{how} {METRICS[ratio]}" if ratio else how
 
 
 def _json(bounds: Floats) -> list[float] | None:

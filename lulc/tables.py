@@ -97,6 +97,17 @@ def short(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1].rstrip()}…"
 
 
+def several(count: float, noun: str) -> str:
+    """How many of what: 1 block, 1,024 blocks."""
+    shown = f"{count:,.0f}"
+    return f"{shown} {noun}" + "s" * (shown != "1")
+
+
+def length(metres: float) -> str:
+    """A length in three digits: no pixel is known better, whatever a transform has."""
+    return f"{float(f'{metres:.3g}'):g}"
+
+
 def number(value: float | None, signed: bool = False) -> str:
     """Three decimals, or a dash for None."""
     return UNDEFINED if value is None else f"{value:{'+' if signed else ''}.3f}"

@@ -224,6 +224,7 @@ def test_a_class_in_a_corner_has_a_cautious_interval_and_it_is_said(ground, tmp_
     assert row["cautious"] == ["precision", "recall", "f1", "iou"]
     [said] = data["warnings"][-1:]
     assert "cautious" in said and f"; {row['name']}; " in said
+    assert said.endswith("macro recall, macro F1, macro IoU.")
     assert said in str(rare) and f"~{low:.3f}–{high:.3f}" in str(rare)
     assert said in tables.markdown(rare)
     tables.write(rare, tmp_path / "scores.csv")
@@ -242,6 +243,8 @@ def test_few_blocks_are_said(ground):
     assert "16 blocks of 640 m, which is too few" in few.warnings[0]
     fewer = found.parts["intervals"].sized(1280)
     assert "4 blocks of 1,280 m" in fewer.warnings[0] and "all averages" in fewer.warnings[1]
+    one = found.parts["intervals"].sized(1e5)
+    assert "rest on 1 block of" in one.warnings[0] and "from 1 block of" in one.text()
     said = [blocks.bounds.cautious["accuracy"] for blocks in (enough, few, fewer)]
     assert said == [False, True, True]
     widths = [np.diff(blocks.bounds.averages["accuracy"]) for blocks in (enough, few, fewer)]

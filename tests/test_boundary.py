@@ -205,3 +205,12 @@ def test_what_the_reference_cannot_show_is_no_error():
             Generalised.of(whole, none)
     with pytest.raises(ReferenceDataError, match="states no minimum mapping unit"):
         Generalised.of(strips(labels(ids), labels(ids)), None)
+
+
+def test_distances_are_said_in_three_digits(truth):
+    part = boundary(labels(truth), labels(np.roll(truth, 1)))
+    found = replace(part, size=9.99745)
+    said = found.text()
+    assert "whose pixel is 10 m (interior: farther than 15 m)" in said
+    ends = [line.split()[0] for line in said.splitlines()[2 : len(EDGES)]]
+    assert ends == ["0", "5", "10", "15", "20", "30", "40", "60"]

@@ -77,7 +77,7 @@ def scores(
         * marks[0].opts(color=ORANGE, marker="triangle", size=9, line_color="black")
         * marks[1].opts(color=GREEN, marker="circle", size=8, line_color="black")
     )
-    said = f"F1 (bars), its 95 % interval ({_lines(cautious)}), 0 to 1"
+    said = f"F1 (bars), 95 % interval ({_lines(cautious)})"
     return shown.opts(ylabel=said, legend_cols=3, **_LYING)
 
 

@@ -23,6 +23,7 @@ from lulc.errors import LulcError
 from lulc.grouping import Group
 from lulc.runs import Run
 from lulc.scores import Evaluation
+from lulc.tables import several
 
 #: Blocks that are drawn at most: more would hold the event loop up.
 MOST = 300
@@ -169,7 +170,7 @@ def told(found: BlockMap, evaluation: Evaluation, run: Run) -> str:
     """What the blocks are, and the source, as HTML."""
     n = found.joined
     what = (
-        f"{len(found.scored):,} blocks of {found.side:,.0f} m with scored pixels"
+        f"{several(len(found.scored), 'block')} of {found.side:,.0f} m with scored pixels"
         + (f", each {n} × {n} of those that" if n > 1 else ": those that")
         + " the intervals are drawn from (where a part of one is scored, it counts as that part)"
     )
@@ -180,10 +181,11 @@ def told(found: BlockMap, evaluation: Evaluation, run: Run) -> str:
             (found.agreement.min(), 0), (evaluation.accuracy, 1), (found.agreement.max(), 0)
         )
     )  # fmt: skip
+    among = least if least == most else f"{least} to {most}"
     source = Path(str((evaluation.reference or {}).get("path", "?"))).name
     lines = [
-        f"{what}. Map and reference agree on {mean} of all scored pixels{part}; on {least} to "
-        f"{most} of a block's. Click a block to see on Explore where they differ.",
+        f"{what}. Map and reference agree on {mean} of all scored pixels{part}; on "
+        f"{among} of a block's. Click a block to see on Explore where they differ.",
         f"Source: {source} ({evaluation.codes}) and the map of {run.id}, in the scene's CRS "
         f"({str(run.grid.crs)[:40]})." + (f" {SIMULATED}." if run.simulated else ""),
     ]
