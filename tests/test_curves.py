@@ -156,6 +156,10 @@ def test_a_class_without_a_pixel_is_said_and_drawn_empty(found: Histograms) -> N
     empty = replace(found, counts=counts)
     assert "nothing of this class" in describe(empty, 1)
     assert np.isnan(drawn(curves.thresholds(empty, 1), hv.Scatter, "best F1")).all()
+    for chart in (curves.reliability, curves.thresholds, curves.precision_recall):
+        hv.render(chart(empty, 1, known(empty)), backend="bokeh")
+    nothing = curves.precision_recall(empty, 1, known(empty)).traverse(lambda e: e, [hv.Area])
+    assert not any(len(band) for band in nothing)
 
 
 def test_boundary_draws_the_distances_in_metres() -> None:

@@ -161,7 +161,7 @@ def boundary(found: Boundary, group: int, bounds: Sequence[Bounds] = ()) -> hv.O
 
 def _band(axis: str, places: np.ndarray, limits: np.ndarray, color: str) -> hv.Area:
     """Intervals (point, 2) of the points of a curve, at ascending places along an axis."""
-    known = ~np.isnan(limits[:, 0])
+    known = ~np.isnan(places + limits[:, 0])
     band = hv.Area((places[known], *limits[known].T), axis, ["From", "To"])
     return band.opts(color=color, fill_alpha=0.18, line_alpha=0)
 
