@@ -76,6 +76,7 @@ def intervals(
     errors = standard_errors(draws, scores.terms, scores.pulls())
     ground = blocks.effective[blocks.accuracy]
     bounds = drawn(scores.values, errors, blocks.effective, ground, stretch)
+    bounds[blocks.macros[blocks.rarest < LEAST_BLOCKS]] = np.nan
     return _completed(bounds, cautious.single(blocks, stretch), blocks.groups)
 
 

@@ -10,9 +10,12 @@ errors, are worth no more than K W^2 draws. That many they are if in a block tha
 share of 1 / W^2 is wrong: one block with errors, or none, says nothing of how wrong a block
 may be, and two or three say a little. It ends in 0..1 as the blocks become one.
 
+A macro average is as sure as its least sure group, so its interval follows from those of all
+groups, taken for independent (MOVER, Zou and Donner 2008).
+
 A difference of two maps has the variance of its own, of which the blocks tell the better the more
-of them differ; the rest of the trust is in the two scores, taken for independent (MOVER, Zou
-and Donner 2008), which for maps of the same ground is too wide.
+of them differ; the rest of the trust is in the two scores, taken for independent likewise,
+which for maps of the same ground is too wide.
 
 What was measured is in docs/benchmarks.md. Scores are in the order of `lulc.units.Scores`.
 """
@@ -36,19 +39,31 @@ _DISTRUST = -3.0
 def single(units: Units, stretch: float = 1.0) -> Floats:
     """The interval of every score, (score, 2) within 0..1; NaN where undefined.
 
-    That of a macro average is within the means of its groups' limits, too.
+    That of a macro average is no narrower than the average's own variance has it, too.
 
     Args:
         stretch: what standard errors from these blocks are too small by.
     """
-    known = ~np.isnan(units.values)
-    bounds = limits(units.values, stretch * units.errors, units.effective, units.erring)
+    values, errors = units.values, stretch * units.errors
+    bounds = limits(values, errors, units.effective, units.erring)
+    student = NORMAL * units.widening[units.accuracy] * errors
     for part, macro in zip(units.parts, units.macros, strict=True):
-        there = known[part]
-        if there.any():
-            least, most = bounds[part][there].mean(axis=0)
-            bounds[macro] = max(bounds[macro, 0], least), min(bounds[macro, 1], most)
+        bounds[macro] = average(values[part], bounds[part], student[macro])
     return bounds
+
+
+def average(values: Floats, bounds: Floats, least: float) -> Floats:
+    """The interval of the mean of those scores that are defined, (2,) within 0..1.
+
+    Args:
+        values, bounds: (score,) and (score, 2): the scores and their intervals.
+        least: how far it reaches at least, to either side.
+    """
+    reach = np.abs(bounds - values[:, None])[~np.isnan(values)]
+    if not len(reach):
+        return np.full(2, np.nan)
+    wider = np.maximum(np.sqrt((reach**2).sum(axis=0)) / len(reach), least)
+    return np.clip(np.nanmean(values) + wider * (-1, 1), 0, 1)
 
 
 def limits(values: Floats, errors: Floats, effective: Floats, erring: Floats) -> Floats:

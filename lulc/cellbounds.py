@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc import cautious
-from lulc.bootstrap import RESAMPLES, SEED, alone, chosen, drawn, drawn_anew
+from lulc.bootstrap import LEAST_BLOCKS, RESAMPLES, SEED, alone, chosen, drawn, drawn_anew
 from lulc.cells import Cells
 from lulc.cellscores import CellScores
 from lulc.counts import Floats
-from lulc.units import standard_errors
+from lulc.units import NORMAL, standard_errors, widening
 
 #: By how much standard errors are larger than likeness of errors tells. Activations are wrong, if
 #: less, where the class mapped is right too, and alike there as far as classes are, which is
@@ -94,6 +94,9 @@ def intervals(
     errors = standard_errors(draws, scores.terms, scores.pulls())
     ground = scores.effective[scores.places["brier"]]
     bounds = drawn(scores.values, errors, scores.effective, float(ground), stretch, (-1, 1))
+    groups = scores.effective[scores.places["average_precision"]]
+    if np.min(groups, where=groups > 0, initial=np.inf) < LEAST_BLOCKS:
+        bounds[scores.places["mean_average_precision"]] = np.nan  # as sure as its least sure group
     signed = scores.places["overconfidence"]
     least = np.zeros((len(bounds), 1))
     least[signed] = -1
@@ -134,8 +137,7 @@ def _careful(scores: CellScores, errors: Floats) -> Floats:
     )
     apart = np.hypot(too_large, too_small[::-1]).T
     bounds[both] = values[both][:, None] + apart * (-1, 1)
-    known = places["average_precision"][~np.isnan(values[places["average_precision"]])]
-    if known.size:
-        mean, (least, most) = places["mean_average_precision"], bounds[known].mean(axis=0)
-        bounds[mean] = max(bounds[mean, 0], least), min(bounds[mean, 1], most)
+    each, mean = places["average_precision"], places["mean_average_precision"]
+    student = NORMAL * widening(scores.effective[mean]) * errors[mean]
+    bounds[mean] = cautious.average(values[each], bounds[each], float(student))
     return bounds

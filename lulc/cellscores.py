@@ -164,14 +164,12 @@ class CellScores:
     def effective(self) -> Floats:
         """(score,): blocks that each score rests on, as `lulc.units.kish` counts them: those
         under a ratio, those of the group for the average precision, and for the mean of these
-        their harmonic mean. Calibration is of all pixels, but of a rare group varies most by where
+        all of them. Calibration is of all pixels, but of a rare group varies most by where
         the group is: of a map it rests on no more blocks than where it was so."""
         there = kish(self.cells.flat[:, :, CELLS:].sum(axis=2).T)
-        positives = there[:-1]
-        known = positives[positives > 0]
-        mean = known.size / (1 / known).sum() if known.size else np.nan
-        calibration = np.fmin(kish(self.pixels[:, None]), there)
-        found = np.concatenate([kish(self.below), calibration, positives, [mean]])
+        whole = kish(self.pixels[:, None])
+        calibration = np.fmin(whole, there)
+        found = np.concatenate([kish(self.below), calibration, there[:-1], whole])
         found[self.places["overconfidence"]] = calibration
         return found
 

@@ -69,6 +69,13 @@ class Units:
         return np.concatenate([ratios, averages])
 
     @property
+    def rarest(self) -> Floats:
+        """(ratio,): blocks that the group of the fewest rests on, in the order of `RATIOS`: a macro
+        average is as sure as that group is."""
+        found = [self.effective[part] for part in self.parts]
+        return np.array([np.min(part, where=part > 0, initial=np.inf) for part in found])
+
+    @property
     def widening(self) -> Floats:
         """(score,): what Student's distribution has an interval wider by than the normal one,
         with one degree of freedom less than there are blocks that the score rests on. Without
@@ -106,9 +113,9 @@ class Units:
         return standard_errors(self.whole.draws, self.whole.terms, self.whole.pulls())[0]
 
     @property
-    def macros(self) -> range:
+    def macros(self) -> NDArray[np.intp]:
         """Where the macro average of each ratio of `RATIOS` is among the scores."""
-        return range(self.accuracy + 1, self.accuracy + 1 + 2 * len(RATIOS), 2)
+        return self.accuracy + 1 + np.arange(0, 2 * len(RATIOS), 2)
 
     @property
     def support(self) -> slice:

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from lulc import bootstrap, cautious, tables
 from lulc.blocks import SpatialBlocks
 from lulc.bootstrap import ENOUGH_BLOCKS, LEAST_BLOCKS, differences, intervals
+from lulc.counts import RATIOS
 from lulc.errors import LegendError, ReferenceDataError
 from lulc.evaluation import count
 from lulc.grouping import common_grouping
@@ -384,6 +385,28 @@ def test_draws_of_their_own_give_the_interval_of_clopper_and_pearson():
     units = Units(matrices)
     expected = stats.binomtest(3000, 4000).proportion_ci(0.95, method="exact")
     assert cautious.single(units)[units.accuracy] == pytest.approx(expected, abs=2e-5)
+
+
+def test_a_macro_average_is_as_sure_as_its_rarest_class():
+    """One class in a single block, whose F1 is anything elsewhere, moves the mean by a third."""
+    rng = np.random.default_rng(4)
+    matrices = np.zeros((100, 3, 3), int)
+    for i, share in enumerate((0.7, 0.8)):
+        matrices[:, i, i] = rng.binomial(1000, share, 100)
+        matrices[:, i, 1 - i] = 1000 - matrices[:, i, i]
+    common = intervals(matrices)
+    assert not common.cautious["macro_f1"] and np.ptp(common.averages["macro_f1"]) < 0.02
+    matrices[0, 2, 1:] = 40, 60
+    rare = intervals(matrices)
+    assert rare.cautious["f1"].tolist() == [False, False, True]
+    assert rare.cautious["macro_f1"] and not rare.cautious["weighted_f1"]
+    units = Units(matrices)
+    value = units.values[units.macros[RATIOS.index("f1")]]
+    low, high = rare.averages["macro_f1"]
+    least, most = rare.ratios["f1"][2]
+    f1 = 2 * 60 / (100 + 60)
+    assert value - low == pytest.approx((f1 - least) / 3, abs=0.01) and value - low > 0.2
+    assert high - value == pytest.approx((most - f1) / 3, abs=0.01)
 
 
 #: Blocks of two groups with up to some pixels in each place.
