@@ -64,7 +64,8 @@ def check_port(address: str, port: int) -> None:
 
 
 def check_users(path: Path) -> None:
-    """Raise LulcError where a file is not a JSON object of passwords by name."""
+    """Raise LulcError where a file is not a JSON object of passwords by name, or some cannot be
+    given: blanks at the ends of what is filled in are taken off."""
     wanted = 'expected a JSON file of names and passwords, such as {"anna": "..."}'
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -72,8 +73,11 @@ def check_users(path: Path) -> None:
         raise LulcError(f"{wanted}; got {path}: {error}") from None
     if not isinstance(found, dict) or not found:
         raise LulcError(f"{wanted}; got {path}, which is another JSON document")
-    if not all(isinstance(word, str) and word for word in found.values()):
-        raise LulcError(f"{wanted}; got {path}, in which a password is empty or no text")
+    words = [*found, *found.values()]
+    if not all(isinstance(word, str) and word for word in words):
+        raise LulcError(f"{wanted}; got {path}, in which a name or password is empty or no text")
+    if any(word != word.strip() for word in words):
+        raise LulcError(f"{wanted}; got {path}, in which a name or password has a blank at an end")
 
 
 def serve(

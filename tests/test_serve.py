@@ -111,6 +111,9 @@ def test_files_of_runs_are_had_in_pieces_by_who_is_let_in(server):
         ("{}", "another JSON document"),
         ('{"anna": ""}', "empty or no text"),
         ('{"anna": 1}', "empty or no text"),
+        ('{"anna": "lakes "}', "blank at an end"),
+        ('{" anna": "lakes"}', "blank at an end"),
+        ('{"": "lakes"}', "empty or no text"),
     ],
 )
 def test_users_that_are_none_are_refused(tmp_path, capsys, text, said):
@@ -136,6 +139,10 @@ def test_a_run_has_links_to_its_files(tmp_path):
         "</a> (2.0 MB)</small>"
     )
     assert links(run, "") == ""  # served by another command
+    # A folder that was renamed or copied has the id that it was made with.
+    assert links(Run(folder, {"id": "other"}), "runs") == links(run, "runs")
+    folder.rename(tmp_path / "gone")  # by another process
+    assert links(run, "runs") == ""
 
 
 def test_the_command_says_who_is_let_in_from_where(tmp_path):

@@ -154,16 +154,20 @@ def remove(what: Run | Unfinished) -> None:
 
 def links(run: Run, at: str) -> str:
     """The files of a run to be downloaded, if the server has them at an address below its own."""
-    if not at:
+    try:
+        found = sorted(path for path in run.path.iterdir() if path.is_file()) if at else []
+        sizes = [path.stat().st_size for path in found]
+    except OSError:  # another process has just removed it
         return ""
+    # Not its id: a folder that was copied or renamed has that of the run it was.
+    folder = f"{at}/{quote(run.path.name)}"
     items = [
-        f"<a href='{at}/{quote(run.id)}/{quote(path.name)}' style='color:inherit' download>"
-        f"{escape(path.name)}</a> "
-        f"({megabytes(path.stat().st_size)})"
-        for path in sorted(run.path.iterdir())
-        if path.is_file() and not path.name.startswith(".")
+        f"<a href='{folder}/{quote(path.name)}' style='color:inherit' download>"
+        f"{escape(path.name)}</a> ({megabytes(size)})"
+        for path, size in zip(found, sizes, strict=True)
+        if not path.name.startswith(".")
     ]
-    return f"<small>Download: {', '.join(items)}</small>"
+    return f"<small>Download: {', '.join(items)}</small>" if items else ""
 
 
 def row(run: Run) -> list[str]:
