@@ -116,7 +116,9 @@ def test_files_of_runs_are_had_in_pieces_by_who_is_let_in(server):
         ('{"": "lakes"}', "empty or no text"),
     ],
 )
-def test_users_that_are_none_are_refused(tmp_path, capsys, text, said):
+def test_users_that_are_none_are_refused(tmp_path, capsys, monkeypatch, text, said):
+    # Whoever is not refused would be served, by what had been this test.
+    monkeypatch.setattr("lulc.serve.os.execve", lambda *_: pytest.fail("it is served"))
     path = tmp_path / "users.json"
     if text is not None:
         path.write_text(text, encoding="utf-8")
