@@ -25,7 +25,7 @@ from lulc.ranking import Ranking
 from lulc.reliability import Reliability, brier_loss
 from lulc.squares import Squares, listed, together
 from lulc.strips import Strips
-from lulc.tables import interval, number
+from lulc.tables import figure
 
 if TYPE_CHECKING:
     from lulc.blocks import SpatialBlocks
@@ -101,8 +101,8 @@ class Histograms:
             ("mean average precision", "mean_average_precision", self.mean_average_precision, ()),
         ):
             bounds = found.at(key, *place) if found else None
-            said = bounds and f" ({interval(bounds, bool(found and found.cautious[key][place]))})"
-            figures.append(f"{name} {number(defined(value))}{said or ''}")
+            cautious = bool(found and found.cautious[key][place])
+            figures.append(f"{name} {figure(defined(value), bounds, cautious)}")
         return f"{', '.join(figures)}."
 
     def bounds(self, blocks: SpatialBlocks | None) -> CellBounds | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,23 +84,15 @@ class LevelTally:
         """
         members = [len(group.members) for group in self.groups]
         reference = np.where(strip.kept, strip.reference, np.int16(-1))
-        (top, bottom), (left, right) = strip.window.toranges()
+        left, right = strip.window.toranges()[1]
         across = np.arange(left, right) // self.squares.columns
         begin, end = int(across[0]), int(across[-1]) + 1
-        cuts = [top, *range(top + -top % self.squares.rows, bottom, self.squares.rows), bottom]
-        for start, stop in pairwise(cuts):
-            if stop > start:
-                rows = slice(start - top, stop - top)
-                found = count(
-                    members,
-                    values[:, rows],
-                    reference[rows],
-                    strip.prediction[rows],
-                    across - begin,
-                )
-                self.total.add(found)
-                line = self.squares.counts[start // self.squares.rows]
-                line[begin:end] += found.cells.reshape(end - begin, -1).astype(line.dtype)
+        for line, rows in self.squares.lines(strip.window):
+            found = count(
+                members, values[:, rows], reference[rows], strip.prediction[rows], across - begin
+            )
+            self.total.add(found)
+            line[begin:end] += found.cells.reshape(end - begin, -1).astype(line.dtype)
 
 
 def count_steps(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, prod
@@ -101,16 +101,20 @@ class SquareTally:
             places: (y, x), where in what a square has a pixel is counted, row by row.
             kept: (y, x), which pixels are.
         """
-        top, left = int(window.row_off), int(window.col_off)
-        bottom, right = top + places.shape[0], left + places.shape[1]
+        left, right = window.toranges()[1]
         across = np.arange(left, right, dtype=np.int32) // self.columns * prod(self.shape)
         keys = places + across
+        for line, inside in self.lines(window):
+            found = np.bincount(keys[inside][kept[inside]], minlength=line.size)
+            line += found.reshape(line.shape)
+
+    def lines(self, window: Window) -> Iterator[tuple[NDArray[np.int32], slice]]:
+        """The counts of each row of squares in a window, (column, ...), and its rows of pixels."""
+        top, bottom = window.toranges()[0]
         cuts = [top, *range(top + -top % self.rows, bottom, self.rows), bottom]
         for start, stop in pairwise(cuts):
             if stop > start:
-                line, inside = self.counts[start // self.rows], slice(start - top, stop - top)
-                found = np.bincount(keys[inside][kept[inside]], minlength=line.size)
-                line += found.reshape(line.shape)
+                yield self.counts[start // self.rows], slice(start - top, stop - top)
 
     def result(self) -> Squares:
         """What was counted."""

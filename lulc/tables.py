@@ -123,8 +123,12 @@ def interval(bounds: Sequence[float] | None, cautious: bool = False) -> str:
 def score(scores: Mapping[str, Any], key: str) -> str:
     """A score of `Counts.to_dict`, and in brackets its interval, where it has one."""
     bounds = scores.get(f"{key}_ci")
-    shown = f" ({interval(bounds, key in scores['cautious'])})" if bounds else ""
-    return number(scores[key]) + shown
+    return figure(scores[key], bounds, bool(bounds) and key in scores["cautious"])
+
+
+def figure(value: float | None, bounds: Sequence[float] | None, cautious: bool) -> str:
+    """A number, and in brackets its interval, where it has one."""
+    return number(value) + (f" ({interval(bounds, cautious)})" if bounds else "")
 
 
 def _headings(data: Mapping[str, Any]) -> list[str]:

@@ -12,13 +12,13 @@ from dashboard.charts import curves, plots
 from dashboard.charts.chart import SQUARE, Chart
 from dashboard.help import about
 from dashboard.ties import choose, heading, select, words
+from lulc import tables
 from lulc.boundary import Boundary
 from lulc.bounds import Bounds
 from lulc.cellbounds import CellBounds
 from lulc.counts import defined
 from lulc.histograms import Histograms
 from lulc.scores import Evaluation
-from lulc.tables import CAUTIOUS, interval, number
 
 #: Two or three of these stand side by side where there is room, and below each other where not.
 _PART: dict[str, Any] = {"min_width": 330, "styles": {"flex": "1 1 330px"}}
@@ -97,9 +97,8 @@ def describe(found: Histograms, group: int, bounds: CellBounds | None = None) ->
 
     def figure(value: float, name: str, *place: int) -> str:
         limits = bounds.at(name, *place) if bounds else None
-        if bounds is None or limits is None:
-            return number(defined(value))
-        return f"{number(value)} ({interval(limits, bool(bounds.cautious[name][place]))})"
+        cautious = bool(bounds and bounds.cautious[name][place])
+        return tables.figure(defined(value), limits, cautious)
 
     manner = "too sure of itself" if lean > 0 else "too modest"
     said = (
@@ -111,10 +110,10 @@ def describe(found: Histograms, group: int, bounds: CellBounds | None = None) ->
         return f"<small>{said} The reference has nothing of this class here.</small>"
     threshold, f1 = ranking.best
     average = figure(ranking.average_precision, "average_precision", group)
-    within = f" In parentheses are 95 % intervals, after {CAUTIOUS} cautious ones."
+    within = f" In parentheses are 95 % intervals, after {tables.CAUTIOUS} cautious ones."
     return (
         f"<small>{said} Average precision of the class <b>{average}</b>, by chance "
-        f"{number(defined(ranking.prevalence))}; mapped wherever its activation reaches "
+        f"{tables.number(defined(ranking.prevalence))}; mapped wherever its activation reaches "
         f"{threshold:.2f} it would have its best F1, {figure(f1, 'best_f1', group)}."
         f"{within if bounds else ''}</small>"
     )
