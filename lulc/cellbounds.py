@@ -18,7 +18,7 @@ from lulc.bootstrap import LEAST_BLOCKS, RESAMPLES, SEED, alone, chosen, drawn, 
 from lulc.cells import Cells
 from lulc.cellscores import CellScores
 from lulc.counts import Floats
-from lulc.units import NORMAL, standard_errors, widening
+from lulc.units import NORMAL, rarest, standard_errors, widening
 
 #: By how much standard errors are larger than likeness of errors tells. Activations are wrong, if
 #: less, where the class mapped is right too, and alike there as far as classes are, which is
@@ -94,8 +94,7 @@ def intervals(
     errors = standard_errors(draws, scores.terms, scores.pulls())
     ground = scores.effective[scores.places["brier"]]
     bounds = drawn(scores.values, errors, scores.effective, float(ground), stretch, (-1, 1))
-    groups = scores.effective[scores.places["average_precision"]]
-    if np.min(groups, where=groups > 0, initial=np.inf) < LEAST_BLOCKS:
+    if rarest(scores.effective[scores.places["average_precision"]]) < LEAST_BLOCKS:
         bounds[scores.places["mean_average_precision"]] = np.nan  # as sure as its least sure group
     signed = scores.places["overconfidence"]
     least = np.zeros((len(bounds), 1))

@@ -72,8 +72,7 @@ class Units:
     def rarest(self) -> Floats:
         """(ratio,): blocks that the group of the fewest rests on, in the order of `RATIOS`: a macro
         average is as sure as that group is."""
-        found = [self.effective[part] for part in self.parts]
-        return np.array([np.min(part, where=part > 0, initial=np.inf) for part in found])
+        return np.array([rarest(self.effective[part]) for part in self.parts])
 
     @property
     def widening(self) -> Floats:
@@ -201,6 +200,11 @@ def fewest(*sides: Floats) -> Floats:
     """(score,): over how many blocks the counts are spread, of those spread over fewest; 1 where
     there are none."""
     return np.min([np.nan_to_num(kish(counts), nan=1) for counts in sides], axis=0)
+
+
+def rarest(effective: Floats) -> float:
+    """The fewest blocks that one of some scores rests on, of those that are defined."""
+    return float(np.min(effective, where=effective > 0, initial=np.inf))
 
 
 def widening(effective: Floats) -> Floats:
